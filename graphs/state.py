@@ -1,0 +1,160 @@
+"""The state of the graph: plain dicts, lists and scalars, so that any checkpointer can hold it.
+
+What flows: question → `Route` → `Ballot`s → `Tally` → `Decision`. Everything here survives
+`LANGGRAPH_STRICT_MSGPACK=true` unchanged.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import Annotated, Literal, TypeAlias, TypedDict
+
+Status: TypeAlias = Literal["answered", "abstained", "failed", "late", "stopped"]
+Slate: TypeAlias = Literal["shared", "own"]
+Outcome: TypeAlias = Literal["consensus", "plurality", "abstain", "error"]
+
+
+class Citation(TypedDict):
+    """A span of a source that supports an answer: `source[start:end] == quote`."""
+
+    passage_id: str
+    title: str
+    source: str
+    start: int
+    end: int
+    quote: str
+    domain: str
+
+
+class Message(TypedDict):
+    """One turn of the conversation as it was decided; `subject` is the title of what was cited first."""
+
+    question: str
+    standalone: str
+    answer: str
+    subject: str
+
+
+class Route(TypedDict):
+    """Who is asked, and how likely each domain is. Probabilities sum to 1 with `out_of_scope`."""
+
+    members: list[str]
+    probabilities: dict[str, float]
+    out_of_scope: float
+    declined: bool
+    calibrated: bool
+
+
+class Signals(TypedDict):
+    """What speaks for a ballot. `None`: not measured."""
+
+    confidence: float | None
+    """In [0, 1]: how sure this reading is of itself."""
+    support: float | None
+    """In [0, 1]: share of the answer's content words that stand in the cited excerpt."""
+    logprob: float | None
+    """Mean log-probability of the answer's tokens."""
+    kl: float | None
+    """Mean KL(steered‖base) in nats."""
+
+
+class Ballot(TypedDict):
+    """One reading by one member. Made only by consult; never altered after."""
+
+    turn: str
+    member: str
+    slate: Slate
+    status: Status
+    text: str
+    value: str
+    """Canonical form of the text, "" where the ballot is not an answer."""
+    method: Literal["steered", "quoted"]
+    """`quoted`: the member's own reading was unsure and it cast its best excerpt verbatim."""
+    signals: Signals
+    passage_ids: list[str]
+    """What was read, in the order it was read."""
+    citations: list[Citation]
+    error: str | None
+    seconds: float
+
+
+class Group(TypedDict):
+    """Ballots that mean the same. `text` is the words of the ballot that stands for them."""
+
+    text: str
+    value: str
+    members: list[str]
+    weight: float
+    passage_ids: list[str]
+
+
+class Tally(TypedDict):
+    """The count. Weights of groups, abstention and nothing else; shares are of their sum."""
+
+    groups: list[Group]
+    agreement: float | None
+    """Share of the answering weight in the first group; None with fewer than two answering members."""
+    p_none: float
+    """Probability that none of the groups is right."""
+    n_eff: float | None
+    """Effective number of independent votes among the answering members."""
+    asked: list[str]
+    answered: list[str]
+    abstained: list[str]
+    missing: list[str]
+    """Members asked who are not live: failed, late, stopped or never heard of."""
+    decisive: list[str]
+    """Members without whom another group (or none) would have led."""
+    degraded: bool
+
+
+class Dissent(TypedDict):
+    """An answer that lost, with who gave it."""
+
+    text: str
+    members: list[str]
+    share: float
+
+
+class Decision(TypedDict):
+    """What the council says. `text` is a ballot's verbatim words, "" unless it answers."""
+
+    outcome: Outcome
+    text: str
+    confidence: float
+    calibrated: bool
+    agreement: float | None
+    citations: list[Citation]
+    dissent: list[Dissent]
+    reason: str
+    degraded: bool
+
+
+class CouncilState(TypedDict, total=False):
+    """One conversation. Ballots are reset at the start of each turn and stamped with it as well."""
+
+    question: str
+    turn: str
+    standalone: str
+    route: Route
+    ballots: Annotated[list[Ballot], operator.add]
+    tally: Tally
+    decision: Decision
+    history: list[Message]
+
+
+class CouncilInput(TypedDict, total=False):
+    """What a caller puts in; `members` asks just those."""
+
+    question: str
+    members: list[str]
+
+
+class CouncilOutput(TypedDict, total=False):
+    """What a caller gets out."""
+
+    standalone: str
+    route: Route
+    ballots: list[Ballot]
+    tally: Tally
+    decision: Decision

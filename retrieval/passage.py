@@ -1,0 +1,49 @@
+"""What retrieval hands out: passages, and excerpts of them, each with its exact place in the source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A piece of a document. `source[start:end] == text`, counted in characters of the decoded file."""
+
+    id: str
+    """Content hash: the same text at the same place of the same document has the same id."""
+    text: str
+    title: str
+    heading_path: tuple[str, ...]
+    source: str
+    """Path of the document, relative to the library's root where it lies under it."""
+    start: int
+    end: int
+    domain: str
+    score: float = 0.0
+    """What the search gave it: reciprocal rank fusion, higher is better."""
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """A span of a passage as a member reads it: the whole passage, or one sentence of it."""
+
+    passage: Passage
+    text: str
+    start: int
+    """Character offsets in the source: `source[start:end] == text`."""
+    end: int
+    score: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Affinity:
+    """How near a question is to one domain; the router's features."""
+
+    best: float
+    """Largest cosine to a passage of the domain."""
+    mean3: float
+    """Mean of the three largest."""
+    example: float
+    """Largest cosine to the domain's description and example questions; 0.0 without any."""
+    bm25: float
+    """Largest BM25 score of a passage of the domain."""
