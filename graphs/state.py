@@ -7,7 +7,9 @@ What flows: question → `Route` → `Ballot`s → `Tally` → `Decision`. Every
 from __future__ import annotations
 
 import operator
-from typing import Annotated, Literal, TypeAlias, TypedDict
+from typing import Annotated, Literal, TypeAlias
+
+from typing_extensions import TypedDict
 
 Status: TypeAlias = Literal["answered", "abstained", "failed", "late", "stopped"]
 Slate: TypeAlias = Literal["shared", "own"]

@@ -1,0 +1,120 @@
+"""The public face of an answer: pydantic, versioned. The event stream carries the same objects as the state."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from proxycouncil.graphs.state import (
+    Ballot,
+    Citation,
+    Dissent,
+    Outcome,
+    Route,
+    Slate,
+    Tally,
+)
+
+
+class _Event(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    v: Literal[1] = 1
+
+
+class RouteEvent(_Event):
+    """Who will be asked, and the question as it was understood."""
+
+    type: Literal["route"] = "route"
+    standalone: str
+    route: Route
+
+
+class MemberStartEvent(_Event):
+    """A member begins a reading."""
+
+    type: Literal["member.start"] = "member.start"
+    member: str
+    slate: Slate
+
+
+class MemberTokenEvent(_Event):
+    """Newly written text of a reading."""
+
+    type: Literal["member.token"] = "member.token"
+    member: str
+    slate: Slate
+    text: str
+
+
+class BallotEvent(_Event):
+    """A reading has ended."""
+
+    type: Literal["ballot"] = "ballot"
+    ballot: Ballot
+
+
+class VoteEvent(_Event):
+    """The ballots are counted."""
+
+    type: Literal["vote"] = "vote"
+    tally: Tally
+
+
+class DecisionEvent(_Event):
+    """What the council says; always the last event. Its fields are a contract (see docs/events.md)."""
+
+    type: Literal["decision"] = "decision"
+    question: str
+    standalone: str
+    outcome: Outcome
+    text: str
+    confidence: float = Field(ge=0.0, le=1.0)
+    calibrated: bool
+    agreement: float | None
+    citations: list[Citation]
+    dissent: list[Dissent]
+    reason: str
+    degraded: bool
+    thread: str | None = None
+
+
+CouncilEvent: TypeAlias = Annotated[
+    RouteEvent | MemberStartEvent | MemberTokenEvent | BallotEvent | VoteEvent | DecisionEvent,
+    Field(discriminator="type"),
+]
+
+
+class Answer(BaseModel):
+    """A decision with everything behind it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    decision: DecisionEvent
+    route: Route
+    ballots: list[Ballot]
+    tally: Tally
+    seconds: float
+    timings: dict[str, float] = {}
+    """Seconds by stage: understand, route, consult, vote, decide."""
+
+    @property
+    def text(self) -> str:
+        """The council's answer, a member's verbatim words; "" unless it answers."""
+        return self.decision.text
+
+    @property
+    def outcome(self) -> Outcome:
+        """consensus, plurality, abstain or error."""
+        return self.decision.outcome
+
+    @property
+    def confidence(self) -> float:
+        """In [0, 1]; see `decision.calibrated`."""
+        return self.decision.confidence
+
+    @property
+    def citations(self) -> list[Citation]:
+        """Spans of the sources that support the answer."""
+        return self.decision.citations
