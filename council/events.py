@@ -1,4 +1,4 @@
-"""The public face of an answer: pydantic, versioned. The event stream carries the same objects as the state."""
+"""The public face of an answer: pydantic and versioned. The event stream carries the same objects."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ class Generator(Protocol):
 
 
 class Searcher(Protocol):
-    """Finds text; `proxycouncil.retrieval.Library` is one. Its methods may block: nodes call them in threads."""
+    """Finds text; `proxycouncil.retrieval.Library` is one. Its methods block: nodes call them in threads."""
 
     @property
     def domains(self) -> tuple[str, ...]:
