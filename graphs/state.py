@@ -28,6 +28,19 @@ class Citation(TypedDict):
     domain: str
 
 
+class ExcerptRecord(TypedDict):
+    """A piece of text as a member reads it: `source[start:end] == text`."""
+
+    passage_id: str
+    title: str
+    text: str
+    source: str
+    start: int
+    end: int
+    domain: str
+    score: float
+
+
 class Message(TypedDict):
     """One turn of the conversation as it was decided; `subject` is the title of what was cited first."""
 
@@ -138,11 +151,24 @@ class CouncilState(TypedDict, total=False):
     question: str
     turn: str
     standalone: str
+    members: list[str]
+    """Asked for by the caller; empty: the router chooses."""
     route: Route
+    slate: list[ExcerptRecord]
+    """What every member reads first, the same text in the same order."""
     ballots: Annotated[list[Ballot], operator.add]
     tally: Tally
     decision: Decision
     history: list[Message]
+
+
+class Assignment(TypedDict):
+    """What one member is sent."""
+
+    turn: str
+    member: str
+    question: str
+    slate: list[ExcerptRecord]
 
 
 class CouncilInput(TypedDict, total=False):

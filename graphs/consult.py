@@ -1,0 +1,213 @@
+"""One member reads and casts its ballots. Never raises: whatever happens becomes a ballot that says so."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Literal, cast
+
+from proxycouncil.graphs.answers import canonical, is_refusal
+from proxycouncil.graphs.citing import citation, cite
+from proxycouncil.graphs.context import CouncilContext, Emit, Member
+from proxycouncil.graphs.state import Assignment, Ballot, Citation, ExcerptRecord, Signals, Slate, Status
+from proxycouncil.retrieval.passage import Excerpt
+from proxycouncil.specialists.request import Generation, Prompt, Request, Sampling, Snippet, TextDelta
+
+_GRACE_S = 1.0
+"""The engine keeps the deadline itself and hands back what was written; this is for one that does not."""
+
+_NO_SIGNALS = Signals(confidence=None, support=None, logprob=None, kl=None)
+
+
+def record(excerpt: Excerpt) -> ExcerptRecord:
+    """An excerpt as plain data."""
+    passage = excerpt.passage
+    return ExcerptRecord(
+        passage_id=passage.id,
+        title=passage.title,
+        text=excerpt.text,
+        source=passage.source,
+        start=excerpt.start,
+        end=excerpt.end,
+        domain=passage.domain,
+        score=excerpt.score,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """One ballot in the making."""
+
+    assignment: Assignment
+    member: Member
+    slate: Slate
+    context: CouncilContext
+    emit: Emit
+    written: list[str] = field(default_factory=list)
+    started: float = field(default_factory=perf_counter)
+
+    def say(self, kind: str, **more: object) -> None:
+        """Report progress."""
+        self.emit({"type": kind, "member": self.member.name, "slate": self.slate, **more})
+
+
+async def consult(assignment: Assignment, context: CouncilContext, emit: Emit) -> list[Ballot]:
+    """The member's ballots: one on the shared slate, then (with two or more) one on its own."""
+    member = context.members.get(assignment["member"])
+    if member is None:
+        return [_unseated(assignment)]
+    slates: tuple[Slate, ...] = ("shared", "own")[: context.settings.ballots]
+    readings = [_Reading(assignment, member, slate, context, emit) for slate in slates]
+    return list(await asyncio.gather(*(_ballot(reading) for reading in readings)))
+
+
+async def _ballot(reading: _Reading) -> Ballot:
+    """Read under the deadline and the brake; turn every ending into a ballot."""
+    reading.say("member.start")
+    work = asyncio.create_task(_read(reading))
+    brake = asyncio.create_task(reading.context.consultation.wait())
+    limit = reading.context.settings.deadline_s + _GRACE_S
+    try:
+        await asyncio.wait({work, brake}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+        ballot = _outcome(reading, work, stopped=brake.done())
+    finally:
+        brake.cancel()
+        work.cancel()
+        await asyncio.gather(work, brake, return_exceptions=True)
+    reading.say("ballot", ballot=ballot)
+    return ballot
+
+
+def _outcome(reading: _Reading, work: asyncio.Task[Ballot], *, stopped: bool) -> Ballot:
+    if not work.done():
+        return _unfinished(reading, "stopped" if stopped else "late")
+    failure = work.exception()
+    if failure is not None:
+        return _unfinished(reading, "failed", error=f"{type(failure).__name__}: {failure}")
+    return work.result()
+
+
+async def _read(reading: _Reading) -> Ballot:
+    """Find what to read, let the steered model write, judge what it wrote."""
+    excerpts = await _excerpts(reading)
+    generation = await _write(reading, excerpts)
+    if generation.finish_reason == "deadline":
+        return _unfinished(reading, "late")
+    if generation.finish_reason in ("error", "cancelled"):
+        status: Status = "failed" if generation.finish_reason == "error" else "stopped"
+        return _unfinished(reading, status, error=generation.error)
+    return _judged(reading, excerpts, generation)
+
+
+async def _excerpts(reading: _Reading) -> list[ExcerptRecord]:
+    if reading.slate == "shared":
+        return reading.assignment["slate"]
+    settings = reading.context.settings
+    found = await asyncio.to_thread(
+        reading.context.searcher.slate,
+        reading.assignment["question"],
+        domains=reading.member.domains,
+        form=settings.slate,
+        limit=settings.excerpts,
+        order=settings.own_order,
+        seed=_seed(reading),
+    )
+    return [record(excerpt) for excerpt in found]
+
+
+async def _write(reading: _Reading, excerpts: Sequence[ExcerptRecord]) -> Generation:
+    settings = reading.context.settings
+    request = Request(
+        prompt=Prompt(
+            question=reading.assignment["question"],
+            snippets=tuple(Snippet(excerpt["title"], excerpt["text"]) for excerpt in excerpts),
+            instruction=reading.member.instruction,
+        ),
+        pairs=reading.member.pairs,
+        sampling=Sampling(max_new_tokens=settings.max_new_tokens, seed=_seed(reading)),
+        deadline_s=settings.deadline_s,
+    )
+    async for event in reading.context.generator.generate(request):
+        if isinstance(event, Generation):
+            return event
+        _keep(reading, event)
+    raise RuntimeError("the generator ended without a generation")
+
+
+def _keep(reading: _Reading, delta: TextDelta) -> None:
+    reading.written.append(delta.text)
+    reading.say("member.token", text=delta.text)
+
+
+def _judged(reading: _Reading, excerpts: list[ExcerptRecord], generation: Generation) -> Ballot:
+    """A finished text: an answer, a refusal, or a reading too unsure to stand for itself."""
+    text = generation.text.strip()
+    confidence = math.exp(generation.mean_logprob) if generation.token_ids else 0.0
+    signals = Signals(
+        confidence=confidence, support=None, logprob=generation.mean_logprob, kl=_mean(generation.trace.kl)
+    )
+    if is_refusal(text):
+        return _cast(reading, "abstained", text, excerpts=excerpts, signals=signals)
+    below = reading.context.settings.quote_below
+    if below is not None and confidence < below and excerpts:
+        best = max(excerpts, key=lambda excerpt: excerpt["score"])
+        signals["support"] = 1.0
+        return _cast(
+            reading, "answered", best["text"], excerpts=excerpts, signals=signals,
+            citations=[citation(best)], method="quoted",
+        )  # fmt: skip
+    citations, signals["support"] = cite(text, reading.assignment["question"], excerpts)
+    return _cast(reading, "answered", text, excerpts=excerpts, signals=signals, citations=citations)
+
+
+def _cast(
+    reading: _Reading,
+    status: Status,
+    text: str,
+    *,
+    excerpts: Sequence[ExcerptRecord] = (),
+    signals: Signals = _NO_SIGNALS,
+    citations: Sequence[Citation] = (),
+    method: Literal["steered", "quoted"] = "steered",
+    error: str | None = None,
+) -> Ballot:
+    question = reading.assignment["question"]
+    return Ballot(
+        turn=reading.assignment["turn"],
+        member=reading.assignment["member"],
+        slate=reading.slate,
+        status=status,
+        text=text,
+        value=canonical(text, question=question).value if status == "answered" else "",
+        method=method,
+        signals=cast(Signals, dict(signals)),
+        passage_ids=list(dict.fromkeys(excerpt["passage_id"] for excerpt in excerpts)),
+        citations=list(citations),
+        error=error,
+        seconds=perf_counter() - reading.started,
+    )
+
+
+def _unfinished(reading: _Reading, status: Status, *, error: str | None = None) -> Ballot:
+    return _cast(reading, status, "".join(reading.written).strip(), error=error)
+
+
+def _unseated(assignment: Assignment) -> Ballot:
+    """A member that the context does not know: said as a failed ballot, so that no vote is lost silently."""
+    nobody = Member(assignment["member"])
+    reading = _Reading(assignment, nobody, "shared", cast(CouncilContext, None), lambda _: None)
+    return _cast(reading, "failed", "", error=f"no member is called {assignment['member']!r}")
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None
+
+
+def _seed(reading: _Reading) -> int:
+    """The same for the same member, slate and question, whatever else is asked."""
+    key = f"{reading.member.name}\0{reading.slate}\0{reading.assignment['question']}"
+    return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=4).digest())
