@@ -1,0 +1,177 @@
+"""The state machine: understand → route → consult (one per member) → vote → decide.
+
+The nodes are plain functions of state and context that stand in their own modules; this one only ties
+them to LangGraph. The graph comes uncompiled, so that an application adds its own checkpointer, store
+or surrounding graph.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from time import perf_counter
+from typing import Any, TypeAlias
+
+from langgraph.graph import END, START, StateGraph
+from langgraph.runtime import Runtime
+from langgraph.types import Overwrite, Send
+
+from proxycouncil.graphs.consult import consult, record
+from proxycouncil.graphs.context import CouncilContext, Emit
+from proxycouncil.graphs.decide import decide
+from proxycouncil.graphs.route import route
+from proxycouncil.graphs.state import (
+    Assignment,
+    Ballot,
+    CouncilInput,
+    CouncilOutput,
+    CouncilState,
+    Decision,
+    ExcerptRecord,
+    Message,
+)
+from proxycouncil.graphs.understand import stand_alone
+from proxycouncil.graphs.vote import count
+
+HISTORY_TURNS = 20
+"""Turns of a conversation that are kept in state."""
+
+Update: TypeAlias = dict[str, Any]
+Node: TypeAlias = Callable[[Any, CouncilContext, Emit], Awaitable[Update]]
+
+
+def create_council_graph(
+    context: CouncilContext | None = None,
+) -> StateGraph[CouncilState, CouncilContext, CouncilInput, CouncilOutput]:
+    """The council as an uncompiled graph.
+
+    Args:
+        context: used where a run brings none of its own, so that the compiled graph can be a subgraph of a
+            graph that knows nothing of councils. `graph.ainvoke(…, context=…)` wins over it.
+
+    Nodes are asynchronous: run the compiled graph with `ainvoke` or `astream`.
+    """
+    graph = StateGraph(
+        CouncilState, context_schema=CouncilContext, input_schema=CouncilInput, output_schema=CouncilOutput
+    )
+    graph.add_node("understand", _bound(_understand, "understand", context))
+    graph.add_node("route", _bound(_route, "route", context))
+    graph.add_node("consult", _bound(_consult, "consult", context), input_schema=Assignment)
+    # Deferred: a join that ran on the first branch to arrive would count some of the ballots twice.
+    graph.add_node("vote", _bound(_vote, "vote", context), defer=True)
+    graph.add_node("decide", _bound(_decide, "decide", context))
+    graph.add_edge(START, "understand")
+    graph.add_edge("understand", "route")
+    graph.add_conditional_edges("route", _dispatch, ["consult", "vote"])
+    graph.add_edge("consult", "vote")
+    graph.add_edge("vote", "decide")
+    graph.add_edge("decide", END)
+    return graph
+
+
+def _bound(node: Node, name: str, fallback: CouncilContext | None) -> Callable[..., Awaitable[Update]]:
+    """The node as LangGraph calls it; its duration is reported as a `stage` event."""
+
+    async def run(state: Any, runtime: Runtime[CouncilContext]) -> Update:
+        context = runtime.context or fallback
+        if context is None:
+            raise TypeError("the council graph needs a CouncilContext: graph.ainvoke(…, context=…)")
+        started = perf_counter()
+        update = await node(state, context, runtime.stream_writer)
+        runtime.stream_writer({"type": "stage", "stage": name, "seconds": perf_counter() - started})
+        return update
+
+    run.__name__ = name
+    return run
+
+
+async def _understand(state: CouncilState, context: CouncilContext, _: Emit) -> Update:
+    """Begin a turn: a new id, no ballots of the last one, a question that stands alone."""
+    question = state["question"]
+    return {
+        "turn": context.new_turn(),
+        "standalone": stand_alone(question, state.get("history", [])),
+        "ballots": Overwrite([]),
+    }
+
+
+async def _route(state: CouncilState, context: CouncilContext, emit: Emit) -> Update:
+    """Choose members and the slate that all of them read first."""
+    question = state["standalone"]
+    settings = context.settings
+    found = await asyncio.to_thread(context.searcher.affinities, question)
+    chosen = route(
+        question,
+        found,
+        calibration=context.calibrated("route"),
+        fingerprint=context.searcher.embedder_fingerprint,
+        ask_at_most=settings.ask_at_most,
+        mass=settings.mass,
+        seats=tuple(context.members),
+        members=state.get("members") or None,
+    )
+    emit({"type": "route", "standalone": question, "route": chosen})
+    slate = await _shared_slate(question, chosen["members"], context) if chosen["members"] else []
+    return {"route": chosen, "slate": slate}
+
+
+async def _shared_slate(question: str, members: list[str], context: CouncilContext) -> list[ExcerptRecord]:
+    """The best excerpts over everything that the asked members read."""
+    domains: set[str] | None = set()
+    for name in members:
+        member = context.members.get(name)
+        reads = member.domains if member else ()
+        domains = None if reads is None or domains is None else domains | set(reads)
+    excerpts = await asyncio.to_thread(
+        context.searcher.slate,
+        question,
+        domains=None if domains is None else sorted(domains),
+        form=context.settings.slate,
+        limit=context.settings.excerpts,
+    )
+    return [record(excerpt) for excerpt in excerpts]
+
+
+def _dispatch(state: CouncilState) -> list[Send] | str:
+    """One Send a member; straight to an empty vote where nobody is asked (a graph ends on zero Sends)."""
+    assignments = [
+        Assignment(turn=state["turn"], member=name, question=state["standalone"], slate=state["slate"])
+        for name in state["route"]["members"]
+    ]
+    return [Send("consult", assignment) for assignment in assignments] or "vote"
+
+
+async def _consult(assignment: Assignment, context: CouncilContext, emit: Emit) -> Update:
+    ballots: list[Ballot] = await consult(assignment, context, emit)
+    return {"ballots": ballots}
+
+
+async def _vote(state: CouncilState, context: CouncilContext, emit: Emit) -> Update:
+    tally = await count(state, context)
+    emit({"type": "vote", "tally": tally})
+    return {"tally": tally}
+
+
+async def _decide(state: CouncilState, context: CouncilContext, _: Emit) -> Update:
+    """Decide, and remember the turn for the next question's sake."""
+    settings = context.settings
+    decision = decide(
+        state["tally"],
+        state["ballots"],
+        state["route"],
+        quorum=settings.quorum,
+        target_risk=settings.target_risk,
+        calibration=context.calibrated("confidence"),
+    )
+    history = [*state.get("history", []), _message(state, decision)]
+    return {"decision": decision, "history": history[-HISTORY_TURNS:]}
+
+
+def _message(state: CouncilState, decision: Decision) -> Message:
+    citations = decision["citations"]
+    return Message(
+        question=state["question"],
+        standalone=state["standalone"],
+        answer=decision["text"],
+        subject=citations[0]["title"] if citations else "",
+    )
