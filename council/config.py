@@ -1,0 +1,232 @@
+"""`council.toml`: every setting and every default, in one frozen pydantic model.
+
+It knows names, types, bounds and how a relative path is resolved. It refuses to know models, indexes or
+whether a file exists: whoever opens a thing says what is wrong with it.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeAlias
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from proxycouncil.council.config_errors import config_error, syntax_error
+from proxycouncil.errors import ConfigError
+from proxycouncil.graphs.protocols import SlateForm, SlateOrder
+
+RESERVED_NAMES = frozenset({"general", "council"})
+_NAME = re.compile(r"[a-z][a-z0-9_-]{2,}")
+_PATH_PREFIXES = ("./", "../", "/", "~")
+_SQLITE = "sqlite:///"
+
+Positive: TypeAlias = Annotated[int, Field(strict=True, ge=1)]
+Share: TypeAlias = Annotated[float, Field(strict=True, ge=0.0, le=1.0)]
+Seconds: TypeAlias = Annotated[float, Field(strict=True, gt=0.0)]
+Alpha: TypeAlias = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+
+
+def _directory_of(info: ValidationInfo) -> Path:
+    """Where relative paths start: the directory of the file, or the working directory."""
+    return (info.context or {}).get("directory") or Path.cwd()
+
+
+def _resolved(path: Path, info: ValidationInfo) -> Path:
+    return (_directory_of(info) / path.expanduser()).resolve()
+
+
+def _path_or_hub_id(value: str, info: ValidationInfo) -> str:
+    """A value that looks like a path, or is one, becomes absolute; anything else is a hub id."""
+    path = _resolved(Path(value), info)
+    return str(path) if value.startswith(_PATH_PREFIXES) or path.exists() else value
+
+
+def _checkpoint_url(value: str, info: ValidationInfo) -> str:
+    if value.startswith(_SQLITE):
+        return f"{_SQLITE}{_resolved(Path(value.removeprefix(_SQLITE)), info)}"
+    if value.startswith(("postgresql://", "postgres://")):
+        return value
+    raise ValueError("must be sqlite:///FILE or postgresql://USER@HOST/DATABASE")
+
+
+Location: TypeAlias = Annotated[Path, AfterValidator(_resolved)]
+Weights: TypeAlias = Annotated[str, Field(min_length=1), AfterValidator(_path_or_hub_id)]
+CheckpointUrl: TypeAlias = Annotated[str, AfterValidator(_checkpoint_url)]
+
+
+class Section(BaseModel):
+    """One table of the file: frozen, and strict about its keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class FamilyConfig(Section):
+    """The models that decode together: one large base, one small twin."""
+
+    base: Weights
+    """The large model: a path, or a hub id that may end in `@revision`."""
+    antiexpert: Weights | None = None
+    """The small untuned twin of every expert; needed as soon as one member has an expert."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where the models run."""
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """Precision of the weights in memory; `auto` is float32 on a CPU."""
+    prompt: str = "auto"
+    """Prompt format; `auto` takes the tokenizer's chat template where there is one."""
+    max_rows: Positive = 32
+    """Sequences decoded together; further ones wait."""
+    threads: Positive | None = None
+    """Threads of torch; unset leaves torch's own choice."""
+
+
+class MemberConfig(Section):
+    """How one member is steered. As `[generalist]`: the member `general`, who reads every collection."""
+
+    expert: Weights | None = None
+    """LoRA adapter over the anti-expert, or a full checkpoint; unset: the base unsteered."""
+    alpha: Alpha = 1.0
+    """Weight of `expert − antiexpert` on the logits; 0 is the base."""
+
+
+class SpecialistConfig(MemberConfig):
+    """One member with a domain of its own."""
+
+    title: str = ""
+    """Name shown to people; empty shows the key."""
+    description: str = ""
+    """What the domain covers; routing reads it."""
+    examples: tuple[str, ...] = ()
+    """Questions as people type them; routing reads them."""
+    documents: tuple[Location, ...] = ()
+    """Files and folders that `council ingest DOMAIN` takes when none are named."""
+    persona: str = ""
+    """Instruction for prompt formats that have a place for one."""
+
+
+class RetrievalConfig(Section):
+    """Where passages are kept and how many a member reads."""
+
+    path: Location = Field(default=Path("library"), validate_default=True)
+    """Chroma's persistent directory."""
+    url: str | None = Field(default=None, pattern=r"^https?://[^/\s]+")
+    """A Chroma server instead of a directory."""
+    embedder: Weights = "all-MiniLM-L6-v2"
+    """Sentence embedder: the bundled name, a path or a hub id."""
+    slate: SlateForm = "sentences"
+    """What a member reads: the best sentences, or whole passages."""
+    excerpts: Positive = 4
+    """Excerpts on a slate."""
+    budget_tokens: Positive = 1024
+    """Tokens of the base that a slate may take; what comes after is left out."""
+    order: SlateOrder = "best_first"
+    """Order of the excerpts."""
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if {"path", "url"} <= self.model_fields_set:
+            raise ValueError("path and url exclude each other: keep one")
+        return self
+
+
+class DeliberationConfig(Section):
+    """Who is asked, how long, and when the council dares to answer."""
+
+    ask_at_most: Positive = 3
+    """Specialists asked; the generalist comes on top."""
+    mass: Share = 0.9
+    """Specialists are asked in the order of their probability until it sums to this."""
+    ballots: Positive = 2
+    """Readings by each member: the first of the shared slate, further ones of its own collection."""
+    deadline_s: Seconds = 60.0
+    """A member that takes longer casts a late ballot, which does not count."""
+    quorum: Positive = 2
+    """Live members needed to decide, of those asked, if that many were."""
+    target_risk: Share = 0.05
+    """Share of wrong answers among those given that calibration aims at."""
+    calibration: Location | None = None
+    """File with what was fitted on calibration questions; unset: uncalibrated, and said so."""
+    checkpoints: CheckpointUrl | None = None
+    """`sqlite:///FILE` or `postgresql://…`; unset keeps no conversation."""
+    max_new_tokens: Positive = 48
+    """Length of one answer."""
+    unsure_below: Share | None = None
+    """A member less sure of its reading casts its best excerpt verbatim; unset: never."""
+
+
+class CouncilConfig(Section):
+    """All of `council.toml`."""
+
+    family: FamilyConfig
+    specialists: dict[str, SpecialistConfig] = Field(default_factory=dict)
+    generalist: MemberConfig = MemberConfig()
+    retrieval: RetrievalConfig = Field(default_factory=dict, validate_default=True)
+    council: DeliberationConfig = DeliberationConfig()
+    _directory: Path = PrivateAttr(default_factory=Path.cwd)
+
+    @property
+    def directory(self) -> Path:
+        """Where relative paths start: the directory of the file, or the working directory."""
+        return self._directory
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read a file; whatever is wrong with it is one `ConfigError` that names key, value and cure."""
+        file = Path(path).expanduser()
+        try:
+            data = tomllib.loads(file.read_text(encoding="utf-8"))
+        except tomllib.TOMLDecodeError as error:
+            raise syntax_error(error, file=file) from error
+        except UnicodeDecodeError as error:
+            raise ConfigError(f"{file} is not UTF-8 text", hint="save it as UTF-8") from error
+        except OSError as error:
+            raise ConfigError(
+                f"can't read {file}: {error.strerror}",
+                hint="`council init --family NAME` writes one; --config FILE names another",
+            ) from error
+        return cls.from_mapping(data, directory=file.resolve().parent, name=str(file))
+
+    @classmethod
+    def from_mapping(
+        cls, data: Mapping[str, Any], *, directory: Path | None = None, name: str = "council.toml"
+    ) -> Self:
+        """Check what a file would hold; `name` stands for it in errors."""
+        try:
+            return cls.model_validate(data, context={"directory": directory})
+        except ValidationError as error:
+            raise config_error(error, model=cls, name=name) from error
+
+    def model_post_init(self, context: Any, /) -> None:  # noqa: ANN401 (pydantic's signature)
+        """Keep the directory that paths were resolved against."""
+        self._directory = (context or {}).get("directory") or Path.cwd()
+
+    @field_validator("specialists")
+    @classmethod
+    def _names(cls, specialists: dict[str, SpecialistConfig]) -> dict[str, SpecialistConfig]:
+        for name in specialists:
+            if name in RESERVED_NAMES or not _NAME.fullmatch(name):
+                raise ValueError(
+                    f"a specialist can't be called {name!r}: a name has three or more of a-z, 0-9, _ and -, "
+                    f"begins with a letter and is not {' or '.join(sorted(RESERVED_NAMES))}"
+                )
+        return specialists
+
+    @model_validator(mode="after")
+    def _experts_have_a_twin(self) -> Self:
+        members: dict[str, MemberConfig] = {**self.specialists, "general": self.generalist}
+        steered = [name for name, member in members.items() if member.expert]
+        if steered and not self.family.antiexpert:
+            raise ValueError(f"family.antiexpert is missing, and the expert of {steered[0]!r} needs it")
+        return self
