@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from proxycouncil.graphs.state import (
     Ballot,
@@ -86,6 +86,14 @@ CouncilEvent: TypeAlias = Annotated[
 ]
 
 
+_EVENTS: TypeAdapter[CouncilEvent] = TypeAdapter(CouncilEvent)
+
+
+def as_event(fields: dict[str, Any]) -> CouncilEvent:
+    """The event that a node reported as a plain dict."""
+    return _EVENTS.validate_python(fields)
+
+
 class Answer(BaseModel):
     """A decision with everything behind it."""
 
@@ -118,3 +126,27 @@ class Answer(BaseModel):
     def citations(self) -> list[Citation]:
         """Spans of the sources that support the answer."""
         return self.decision.citations
+
+
+def failed_answer(question: str, *, thread: str | None, reason: str) -> Answer:
+    """The answer to a question that could not be asked."""
+    decision = DecisionEvent(
+        question=question,
+        standalone=question,
+        outcome="error",
+        text="",
+        confidence=0.0,
+        calibrated=False,
+        agreement=None,
+        citations=[],
+        dissent=[],
+        reason=reason,
+        degraded=True,
+        thread=thread,
+    )
+    nobody = Route(members=[], probabilities={}, out_of_scope=0.0, declined=False, calibrated=False)
+    nothing = Tally(
+        groups=[], agreement=None, p_none=1.0, n_eff=None, asked=[], answered=[], abstained=[],
+        missing=[], decisive=[], degraded=True,
+    )  # fmt: skip
+    return Answer(decision=decision, route=nobody, ballots=[], tally=nothing, seconds=0.0)

@@ -11,6 +11,7 @@ from time import perf_counter
 from typing import Literal, cast
 
 from proxycouncil.graphs.answers import canonical, is_refusal
+
 from proxycouncil.graphs.citing import citation, cite
 from proxycouncil.graphs.context import CouncilContext, Emit, Member
 from proxycouncil.graphs.state import Assignment, Ballot, Citation, ExcerptRecord, Signals, Slate, Status
@@ -45,6 +46,7 @@ class _Reading:
     assignment: Assignment
     member: Member
     slate: Slate
+    index: int
     context: CouncilContext
     emit: Emit
     written: list[str] = field(default_factory=list)
@@ -56,12 +58,14 @@ class _Reading:
 
 
 async def consult(assignment: Assignment, context: CouncilContext, emit: Emit) -> list[Ballot]:
-    """The member's ballots: one on the shared slate, then (with two or more) one on its own."""
+    """The member's ballots: the first on the shared slate, further ones on its own, each in another order."""
     member = context.members.get(assignment["member"])
     if member is None:
         return [_unseated(assignment)]
-    slates: tuple[Slate, ...] = ("shared", "own")[: context.settings.ballots]
-    readings = [_Reading(assignment, member, slate, context, emit) for slate in slates]
+    readings = [
+        _Reading(assignment, member, "own" if index else "shared", index, context, emit)
+        for index in range(context.settings.ballots)
+    ]
     return list(await asyncio.gather(*(_ballot(reading) for reading in readings)))
 
 
@@ -152,7 +156,7 @@ def _judged(reading: _Reading, excerpts: list[ExcerptRecord], generation: Genera
     )
     if is_refusal(text):
         return _cast(reading, "abstained", text, excerpts=excerpts, signals=signals)
-    below = reading.context.settings.quote_below
+    below = reading.context.settings.unsure_below
     if below is not None and confidence < below and excerpts:
         best = max(excerpts, key=lambda excerpt: excerpt["score"])
         signals["support"] = 1.0
@@ -199,7 +203,7 @@ def _unfinished(reading: _Reading, status: Status, *, error: str | None = None) 
 def _unseated(assignment: Assignment) -> Ballot:
     """A member that the context does not know: said as a failed ballot, so that no vote is lost silently."""
     nobody = Member(assignment["member"])
-    reading = _Reading(assignment, nobody, "shared", cast(CouncilContext, None), lambda _: None)
+    reading = _Reading(assignment, nobody, "shared", 0, cast(CouncilContext, None), lambda _: None)
     return _cast(reading, "failed", "", error=f"no member is called {assignment['member']!r}")
 
 
@@ -208,6 +212,6 @@ def _mean(values: Sequence[float]) -> float | None:
 
 
 def _seed(reading: _Reading) -> int:
-    """The same for the same member, slate and question, whatever else is asked."""
-    key = f"{reading.member.name}\0{reading.slate}\0{reading.assignment['question']}"
+    """The same for the same member, ballot and question, whatever else is asked."""
+    key = f"{reading.member.name}\0{reading.index}\0{reading.assignment['question']}"
     return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=4).digest())

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 from uuid import uuid4
 
 from proxycouncil.graphs.protocols import Generator, Searcher, SlateForm, SlateOrder
@@ -16,8 +16,6 @@ GENERALIST = "general"
 
 Emit: TypeAlias = Callable[[dict[str, Any]], None]
 """Takes one progress event, a plain dict with a `type`."""
-
-QuoteWhen: TypeAlias = Literal["never", "unsure", "always"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +41,12 @@ class Settings:
     target_risk: float = 0.05
     excerpts: int = 4
     slate: SlateForm = "sentences"
+    order: SlateOrder = "best_first"
+    """Of the shared slate."""
     own_order: SlateOrder = "shuffled"
     max_new_tokens: int = 48
-    quote_below: float | None = None
-    """A reading surer than this casts its own words; a less sure one its best excerpt. None: never."""
+    unsure_below: float | None = None
+    """A member less sure of its reading than this casts its best excerpt verbatim. None: never."""
 
 
 class Consultation:

@@ -15,11 +15,13 @@ from typing import Any, TypeAlias
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Overwrite, Send
+from proxycouncil.graphs.decide import decide
+from proxycouncil.graphs.route import route
+from proxycouncil.graphs.understand import stand_alone
+from proxycouncil.graphs.vote import count
 
 from proxycouncil.graphs.consult import consult, record
 from proxycouncil.graphs.context import CouncilContext, Emit
-from proxycouncil.graphs.decide import decide
-from proxycouncil.graphs.route import route
 from proxycouncil.graphs.state import (
     Assignment,
     Ballot,
@@ -30,8 +32,6 @@ from proxycouncil.graphs.state import (
     ExcerptRecord,
     Message,
 )
-from proxycouncil.graphs.understand import stand_alone
-from proxycouncil.graphs.vote import count
 
 HISTORY_TURNS = 20
 """Turns of a conversation that are kept in state."""
@@ -128,6 +128,7 @@ async def _shared_slate(question: str, members: list[str], context: CouncilConte
         domains=None if domains is None else sorted(domains),
         form=context.settings.slate,
         limit=context.settings.excerpts,
+        order=context.settings.order,
     )
     return [record(excerpt) for excerpt in excerpts]
 

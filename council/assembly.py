@@ -1,0 +1,152 @@
+"""From settings to parts: the members, the engine, the library, the calibration. No part knows another."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from proxycouncil.council.config import CouncilConfig
+from proxycouncil.errors import ConfigError
+from proxycouncil.graphs.context import GENERALIST, Member, Settings
+from proxycouncil.specialists.request import Event, Pair, Request
+
+if TYPE_CHECKING:
+    from proxycouncil.retrieval.library import Library
+    from proxycouncil.specialists.engine import Engine
+
+T = TypeVar("T")
+
+
+class Opening(Generic[T]):
+    """Something slow that is opened once, in a thread, as soon as anybody says so."""
+
+    def __init__(self, opener: Callable[[], T], *, name: str) -> None:
+        self._opener = opener
+        self._thread = threading.Thread(target=self._open, name=name, daemon=True)
+        self._lock = threading.Lock()
+        self._value: T | None = None
+        self._error: BaseException | None = None
+
+    def start(self) -> None:
+        """Begin opening; further calls change nothing."""
+        with self._lock:
+            if self._thread.ident is None:
+                self._thread.start()
+
+    def get(self) -> T:
+        """The opened thing; raises what opening it raised."""
+        self.start()
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        return self._value  # type: ignore[return-value]  # set whenever no error is
+
+    @property
+    def opened(self) -> T | None:
+        """The thing, if it is open by now."""
+        return None if self._thread.ident is None or self._thread.is_alive() else self._value
+
+    def _open(self) -> None:
+        try:
+            self._value = self._opener()
+        except BaseException as error:  # noqa: BLE001 (handed to whoever asks for the value)
+            self._error = error
+
+
+class OpeningEngine:
+    """A `Generator` whose engine may still be loading: routing and searching need not wait for weights."""
+
+    def __init__(self, opening: Opening[Engine]) -> None:
+        self._opening = opening
+
+    async def generate(self, request: Request) -> AsyncIterator[Event]:
+        """As `Engine.generate`, once there is one."""
+        engine = self._opening.opened or await asyncio.to_thread(self._opening.get)
+        async for event in engine.generate(request):
+            yield event
+
+
+def open_engine(config: CouncilConfig) -> Engine:
+    """Load the family and start its engine."""
+    from proxycouncil.specialists.engine import Engine
+    from proxycouncil.specialists.family import Family
+
+    experts = {name: one.expert for name, one in config.specialists.items() if one.expert}
+    if config.generalist.expert:
+        experts[GENERALIST] = config.generalist.expert
+    family = Family(
+        config.family.base,
+        antiexpert=config.family.antiexpert,
+        experts=experts,
+        device=config.family.device,
+        dtype=config.family.dtype,
+        prompt=config.family.prompt,
+    )
+    return Engine(family, max_rows=config.family.max_rows, threads=config.family.threads)
+
+
+def open_library(config: CouncilConfig) -> Library:
+    """Open the library that `[retrieval]` names and tell it what each domain is about."""
+    from proxycouncil.retrieval.library import Library
+
+    where = config.retrieval
+    library = Library(where.path if where.url is None else None, url=where.url, embedder=where.embedder)
+    for name, one in config.specialists.items():
+        library.describe(name, title=one.title, description=one.description, examples=one.examples)
+    return library
+
+
+def seats(config: CouncilConfig, alphas: Mapping[str, float]) -> dict[str, Member]:
+    """Every member by name; `alphas` overrides what the file says."""
+    members = {
+        name: Member(
+            name,
+            pairs=(Pair(name, alphas.get(name, one.alpha)),) if one.expert else (),
+            domains=(name,),
+            instruction=one.persona,
+        )
+        for name, one in config.specialists.items()
+    }
+    alpha = alphas.get(GENERALIST, config.generalist.alpha)
+    members[GENERALIST] = Member(
+        GENERALIST, pairs=(Pair(GENERALIST, alpha),) if config.generalist.expert else ()
+    )
+    return members
+
+
+def settings(config: CouncilConfig) -> Settings:
+    """What the graph needs to know of the file."""
+    council, retrieval = config.council, config.retrieval
+    return Settings(
+        ask_at_most=council.ask_at_most,
+        mass=council.mass,
+        ballots=council.ballots,
+        deadline_s=council.deadline_s,
+        quorum=council.quorum,
+        target_risk=council.target_risk,
+        excerpts=retrieval.excerpts,
+        slate=retrieval.slate,
+        order=retrieval.order,
+        max_new_tokens=council.max_new_tokens,
+        unsure_below=council.unsure_below,
+    )
+
+
+def load_calibration(path: Path | None) -> dict[str, Any] | None:
+    """calibration.json as it is; None where none is set."""
+    if path is None:
+        return None
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"can't read the calibration {path}: {error}",
+            hint="leave out council.calibration to run uncalibrated",
+        ) from error
+    if not isinstance(found, dict):
+        raise ConfigError(f"the calibration {path} is not a JSON object", hint="fit it again")
+    return found
