@@ -301,7 +301,9 @@ class Council:
                 )
 
 
-def _answer(state: CouncilState, *, thread: str | None, seconds: float, timings: dict[str, float]) -> Answer:
+def _answer(
+    question: str, state: CouncilState, *, thread: str | None, seconds: float, timings: dict[str, float]
+) -> Answer:
     decision = DecisionEvent(
         question=question, standalone=state["standalone"], thread=thread, **state["decision"]
     )

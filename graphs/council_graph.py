@@ -72,7 +72,7 @@ def create_council_graph(
 def _bound(node: Node, name: str, fallback: CouncilContext | None) -> Callable[..., Awaitable[Update]]:
     """The node as LangGraph calls it; its duration is reported as a `stage` event."""
 
-    async def run(state: Any, runtime: Runtime[CouncilContext]) -> Update:
+    async def run(state: CouncilState | Assignment, runtime: Runtime[CouncilContext]) -> Update:
         context = runtime.context or fallback
         if context is None:
             raise TypeError("the council graph needs a CouncilContext: graph.ainvoke(…, context=…)")
