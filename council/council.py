@@ -8,6 +8,7 @@ import queue
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from types import TracebackType
@@ -126,14 +127,14 @@ class Council:
             UnknownDomainError: a member that does not exist.
             CouncilError: weights or index can't be opened.
         """
-        return self._loop.run(self._run(Question(question, thread), members, _ignore))
+        return self._loop.run(self._run(Question(question, thread, tuple(members or ())), _ignore))
 
     async def aask(
         self, question: str, *, thread: str | None = None, members: Sequence[str] | None = None
     ) -> Answer:
         """As `ask`."""
         return await asyncio.wrap_future(
-            self._loop.submit(self._run(Question(question, thread), members, _ignore))
+            self._loop.submit(self._run(Question(question, thread, tuple(members or ())), _ignore))
         )
 
     def stream(
@@ -141,7 +142,7 @@ class Council:
     ) -> Iterator[CouncilEvent]:
         """Events as they happen, the decision last. Closing the iterator stops the members."""
         events: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        future = self._loop.submit(self._run(Question(question, thread), members, events.put))
+        future = self._loop.submit(self._run(Question(question, thread, tuple(members or ())), events.put))
         future.add_done_callback(lambda _: events.put(_DONE))
         try:
             while (event := events.get()) is not _DONE:
@@ -160,7 +161,7 @@ class Council:
         def put(event: object) -> None:
             loop.call_soon_threadsafe(events.put_nowait, event)
 
-        future = self._loop.submit(self._run(Question(question, thread), members, put))
+        future = self._loop.submit(self._run(Question(question, thread, tuple(members or ())), put))
         future.add_done_callback(lambda _: put(_DONE))
         try:
             while (event := await events.get()) is not _DONE:
@@ -173,7 +174,6 @@ class Council:
         self,
         questions: Iterable[str | Question],
         *,
-        members: Sequence[str] | None = None,
         at_once: int = 4,
     ) -> Iterator[Answer]:
         """Answers in the order of the questions, `at_once` of them in flight.
@@ -184,7 +184,7 @@ class Council:
         try:
             for one in questions:
                 question = one if isinstance(one, Question) else Question(one)
-                waiting.append(self._loop.submit(self._run_safely(question, members)))
+                waiting.append(self._loop.submit(self._run_safely(question)))
                 if len(waiting) >= at_once:
                     yield waiting.pop(0).result()
             while waiting:
@@ -224,32 +224,31 @@ class Council:
     ) -> None:
         await asyncio.to_thread(self.close)
 
-    async def _run_safely(self, question: Question, members: Sequence[str] | None) -> Answer:
+    async def _run_safely(self, question: Question) -> Answer:
         try:
-            return await self._run(question, members, _ignore)
+            return await self._run(question, _ignore)
         except CouncilError as error:
             return failed_answer(question.text, thread=question.thread, reason=str(error))
 
-    async def _run(self, question: Question, members: Sequence[str] | None, emit: Emit) -> Answer:
+    async def _run(self, question: Question, emit: Emit) -> Answer:
         """One turn, under the lock of its conversation."""
-        text = cleaned(question.text)
-        self._known(members or ())
+        question = replace(question, text=cleaned(question.text))
+        self._known(question.members)
         self.warm()
         if question.thread is None:
-            return await self._turn(text, None, members, emit)
+            return await self._turn(question, emit)
         async with self._turns[question.thread]:
-            return await self._turn(text, question.thread, members, emit)
+            return await self._turn(question, emit)
 
-    async def _turn(
-        self, question: str, thread: str | None, members: Sequence[str] | None, emit: Emit
-    ) -> Answer:
+    async def _turn(self, question: Question, emit: Emit) -> Answer:
         started = perf_counter()
+        thread = question.thread
         graph = await self._graph(remembers=thread is not None)
         context = await self._context()
         timings = {"open": perf_counter() - started}
         state: CouncilState = {}
         async for mode, part in graph.astream(
-            {"question": question, "members": list(members or ())},
+            {"question": question.text, "members": list(question.members)},
             {"configurable": {"thread_id": thread}} if thread else None,
             context=context,
             stream_mode=["custom", "values"],
@@ -260,7 +259,9 @@ class Council:
                 timings[part["stage"]] = max(part["seconds"], timings.get(part["stage"], 0.0))
             else:
                 emit(as_event(part))
-        answer = _answer(question, state, thread=thread, seconds=perf_counter() - started, timings=timings)
+        answer = _answer(
+            question.text, state, thread=thread, seconds=perf_counter() - started, timings=timings
+        )
         emit(answer.decision)
         return answer
 

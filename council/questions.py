@@ -13,10 +13,11 @@ MAX_CHARACTERS = 4_000
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question and the conversation it belongs to, if any."""
+    """A question, the conversation it belongs to, and who may be asked (nobody named: the router chooses)."""
 
     text: str
     thread: str | None = None
+    members: tuple[str, ...] = ()
 
 
 def cleaned(text: str) -> str:

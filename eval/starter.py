@@ -1,0 +1,164 @@
+"""Puts questions to arms and says how they did: shares with Wilson intervals, differences by paired bootstrap.
+
+Knows questions, replies and the short-answer rule; refuses to know what an arm is made of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from proxycouncil.eval.answerer import Answerer, Reply
+from proxycouncil.eval.metrics import Interval, is_right, paired_bootstrap, wilson
+from proxycouncil.eval.splits import Part, Question, halves, load_out_of_scope, load_questions
+
+Progress = Callable[[str, int, int], None]
+"""Arm, replies so far, replies in all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """How one arm did. `right` is of all in-scope questions, `precision` of those it answered."""
+
+    arm: str
+    questions: int
+    answered: Interval
+    right: Interval
+    precision: Interval
+    declined_out_of_scope: Interval
+    by_kind: dict[str, Interval]
+    """Right among the answered, per kind of question."""
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Replies:
+    """One arm's replies to the in-scope and to the out-of-scope questions."""
+
+    arm: str
+    inside: tuple[Reply, ...]
+    outside: tuple[Reply, ...]
+    seconds: float
+
+    def right(self, questions: Sequence[Question]) -> list[bool]:
+        """Which in-scope replies are right."""
+        return [
+            is_right(reply.text, question.accepted, question.kind)
+            for reply, question in zip(self.inside, questions, strict=True)
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """The questions of one part of the split."""
+
+    inside: tuple[Question, ...]
+    outside: tuple[Question, ...]
+
+
+def load_material(folder: Path, *, part: Part = "test", limit: int | None = None) -> Material:
+    """In-scope questions of the part and the half of the out-of-scope ones that goes with it.
+
+    `limit` takes an even spread of the questions, not the first ones: files are sorted by domain.
+    """
+    inside = load_questions(folder, only=part)
+    fitting, testing = halves(load_out_of_scope(folder))
+    outside = testing if part == "test" else fitting
+    return Material(tuple(_spread(inside, limit)), tuple(_spread(outside, limit and max(1, limit // 5))))
+
+
+def _spread(items: Sequence[Question], limit: int | None) -> list[Question]:
+    if limit is None or limit >= len(items):
+        return list(items)
+    return [items[index * len(items) // limit] for index in range(limit)]
+
+
+def put_to(name: str, arm: Answerer, material: Material, progress: Progress) -> Replies:
+    """Ask one arm everything."""
+    questions = [question.text for question in (*material.inside, *material.outside)]
+    started = perf_counter()
+    replies: list[Reply] = []
+    for reply in arm.answers(questions):
+        replies.append(reply)
+        progress(name, len(replies), len(questions))
+    border = len(material.inside)
+    return Replies(name, tuple(replies[:border]), tuple(replies[border:]), perf_counter() - started)
+
+
+def score(replies: Replies, material: Material) -> Score:
+    """Shares and their intervals."""
+    right = replies.right(material.inside)
+    answered = [not reply.declined for reply in replies.inside]
+    return Score(
+        arm=replies.arm,
+        questions=len(right),
+        answered=wilson(sum(answered), len(answered)),
+        right=wilson(sum(right), len(right)),
+        precision=wilson(sum(right), sum(answered)),
+        declined_out_of_scope=wilson(sum(one.declined for one in replies.outside), len(replies.outside)),
+        by_kind=_by_kind(right, answered, material.inside),
+        seconds=replies.seconds,
+    )
+
+
+def _by_kind(
+    right: Sequence[bool], answered: Sequence[bool], questions: Sequence[Question]
+) -> dict[str, Interval]:
+    kinds: dict[str, list[bool]] = {}
+    for ok, spoke, question in zip(right, answered, questions, strict=True):
+        if spoke:
+            kinds.setdefault(question.kind, []).append(ok)
+    return {kind: wilson(sum(oks), len(oks)) for kind, oks in sorted(kinds.items())}
+
+
+def compare(first: Replies, second: Replies, material: Material) -> dict[str, Any]:
+    """How much more often the first arm is right, on the same questions.
+
+    `right` counts over all questions, so an arm pays for what it declines; `when_both_answer` looks only at
+    those that both answered.
+    """
+    one, other = first.right(material.inside), second.right(material.inside)
+    both = [
+        (a, b)
+        for a, b, mine, yours in zip(one, other, first.inside, second.inside, strict=True)
+        if not (mine.declined or yours.declined)
+    ]
+    return {
+        "first": first.arm,
+        "second": second.arm,
+        "right": asdict(paired_bootstrap(one, other)),
+        "when_both_answer": asdict(paired_bootstrap([a for a, _ in both], [b for _, b in both])),
+        "both_answered": len(both),
+    }
+
+
+def report(
+    arms: Mapping[str, Answerer], material: Material, *, focus: str, progress: Progress = lambda *_: None
+) -> dict[str, Any]:
+    """Every arm's score, and the focus arm compared with each of the others; plain data for JSON."""
+    replies = {name: put_to(name, arm, material, progress) for name, arm in arms.items()}
+    comparisons = [
+        compare(replies[focus], other, material)
+        for name, other in replies.items()
+        if focus in replies and name != focus
+    ]
+    return {
+        "questions": len(material.inside),
+        "out_of_scope": len(material.outside),
+        "arms": [asdict(score(one, material)) for one in replies.values()],
+        "comparisons": comparisons,
+        "replies": [_record(one, material) for one in replies.values()],
+    }
+
+
+def _record(replies: Replies, material: Material) -> dict[str, Any]:
+    """What was said, so that any figure can be traced to its questions."""
+    questions = (*material.inside, *material.outside)
+    said = (*replies.inside, *replies.outside)
+    return {
+        "arm": replies.arm,
+        "texts": {question.id: reply.text for question, reply in zip(questions, said, strict=True)},
+    }
