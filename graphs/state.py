@@ -98,6 +98,8 @@ class Group(TypedDict):
 
     text: str
     value: str
+    texts: list[str]
+    """Every wording in the group, verbatim and sorted: which ballots it holds."""
     members: list[str]
     weight: float
     passage_ids: list[str]
