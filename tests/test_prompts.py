@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -114,12 +115,16 @@ def test_hostile_text_reads_as_it_was_written(chat_tokenizer: Any) -> None:
 
 
 @given(st.text(st.characters(exclude_categories=[])))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_any_text_can_be_encoded(tokenizer: Any, text: str) -> None:
-    form = DelimiterFormat(tokenizer)
-    ids = form.encode(Prompt(text))
-    assert sum(i in tokenizer.all_special_ids for i in ids) == 3
+    form = _delimiters(tokenizer)
+    assert sum(token < 5 for token in form.encode(Prompt(text))) == 3
     assert form.encode(text) == _whole_text(tokenizer, without_surrogates(text))
+
+
+@cache
+def _delimiters(tokenizer: Any) -> DelimiterFormat:
+    return DelimiterFormat(tokenizer)
 
 
 def _whole_text(tokenizer: Any, text: str) -> list[int]:
