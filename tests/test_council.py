@@ -1,4 +1,4 @@
-"""`Council` on fakes: the same answers synchronously, asynchronously, inside running loops and in conversations."""
+"""`Council` on fakes: the same answers synchronously, asynchronously, inside loops and in conversations."""
 
 import asyncio
 import threading
