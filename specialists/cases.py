@@ -93,7 +93,7 @@ def _parse(line: str, path: Path, number: int) -> Case:
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise UsageError(
             f"{path}, line {number}: not a case ({error})",
-            hint='a line reads {"question": …, "snippets": [[title, text], …], "answer": …, "group": …, "entry": …}',
+            hint="a line holds question, snippets ([[title, text], …]), answer, group and entry",
         ) from error
 
 
