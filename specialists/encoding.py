@@ -10,6 +10,8 @@ import json
 import unicodedata
 from typing import TYPE_CHECKING
 
+from proxycouncil.errors import FamilyError
+
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerBase
@@ -27,38 +29,35 @@ def without_surrogates(text: str) -> str:
 
 
 class TextEncoder:
-    """A tokenizer's two readings of a text."""
+    """A tokenizer's two readings of a text.
+
+    Raises:
+        FamilyError: the tokenizer is not a fast one.
+    """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
-        self.tokenizer = tokenizer
-        self._markup: Tokenizer | None = None
-        self._data: Tokenizer | None = None
-        if tokenizer.is_fast:
-            self._markup, self._data = _copies(tokenizer)
-        self.prefix = self._prefix()
+        if not tokenizer.is_fast:
+            raise FamilyError(
+                f"the tokenizer {tokenizer.name_or_path!r} has no tokenizer.json",
+                hint="convert it: AutoTokenizer.from_pretrained(…).save_pretrained(…) writes a fast one",
+            )
+        self._markup, self._data = _copies(tokenizer)
+        self.prefix = _own_prefix(tokenizer)
         """What the tokenizer itself puts before a text: the begin-of-text token, or nothing."""
 
     def data(self, text: str) -> list[int]:
         """Ids of text from outside: special tokens written in it are spelled out like any word."""
-        text = without_surrogates(text)
-        if self._data is not None:
-            return list(self._data.encode(text, add_special_tokens=False).ids)
-        return self._slow(text, split_special_tokens=True)
+        return list(self._data.encode(without_surrogates(text), add_special_tokens=False).ids)
 
     def markup(self, text: str) -> list[int]:
         """Ids of text from a template: special tokens count as such. Never give it text from outside."""
-        if self._markup is not None:
-            return list(self._markup.encode(text, add_special_tokens=False).ids)
-        return self._slow(text, split_special_tokens=False)
+        return list(self._markup.encode(text, add_special_tokens=False).ids)
 
-    def _slow(self, text: str, *, split_special_tokens: bool) -> list[int]:
-        encoded = self.tokenizer(text, add_special_tokens=False, split_special_tokens=split_special_tokens)
-        return list(encoded["input_ids"])
 
-    def _prefix(self) -> list[int]:
-        begin = self.tokenizer.bos_token_id
-        own = list(self.tokenizer("")["input_ids"])
-        return [begin] if begin is not None and own[:1] == [begin] else []
+def _own_prefix(tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    begin = tokenizer.bos_token_id
+    own = list(tokenizer("")["input_ids"])
+    return [int(begin)] if begin is not None and own[:1] == [begin] else []
 
 
 def _copies(tokenizer: PreTrainedTokenizerBase) -> tuple[Tokenizer, Tokenizer]:
