@@ -1,0 +1,100 @@
+"""transformers' Trainer as tuning wants it: quiet, batches of like lengths, stopped by the held-out loss.
+
+Knows encoded cases and hyperparameters; knows nothing of adapters, domains or where an expert is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from proxycouncil.specialists.cases import Case
+from proxycouncil.specialists.exercises import Collator, Exercise, encode_cases
+from proxycouncil.specialists.prompts import choose_format
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase, Trainer, TrainerCallback, TrainingArguments
+
+    from proxycouncil.specialists.tuning import Model, Recipe
+
+
+def create_trainer(
+    model: Model,
+    tokenizer: PreTrainedTokenizerBase,
+    learnt: Sequence[Case],
+    held_out: Sequence[Case],
+    *,
+    recipe: Recipe,
+    rate: float,
+    output: Path,
+) -> Trainer:
+    """A Trainer whose best checkpoint by held-out loss is loaded at the end."""
+    from transformers import EarlyStoppingCallback, PrinterCallback, Trainer
+
+    form, longest = choose_format(tokenizer), model.config.max_position_embeddings
+    trainer = Trainer(
+        model=model,
+        args=_arguments(recipe, output, rate),
+        data_collator=Collator(tokenizer.pad_token_id or 0),
+        train_dataset=encode_cases(learnt, form, longest=longest),
+        eval_dataset=sorted(encode_cases(held_out, form, longest=longest), key=_length),
+        callbacks=[EarlyStoppingCallback(recipe.patience)],
+    )
+    # Standard output belongs to what a command answers.
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+def progress_bar() -> TrainerCallback:
+    """A bar on standard error that shows the held-out loss."""
+    from transformers import ProgressCallback
+
+    class Bar(ProgressCallback):
+        def on_log(self, *_: object, **__: object) -> None:
+            """Nothing: the parent prints each record to standard output."""
+
+        def on_evaluate(self, *event: object, metrics: Mapping[str, float], **context: object) -> None:
+            super().on_evaluate(*event, **context)
+            if self.training_bar is not None:
+                self.training_bar.set_postfix_str(f"held-out loss {metrics['eval_loss']:.3f}")
+
+    return Bar()
+
+
+def _length(exercise: Exercise) -> int:
+    return len(exercise["input_ids"])
+
+
+def _arguments(recipe: Recipe, checkpoints: Path, rate: float) -> TrainingArguments:
+    import torch
+    from transformers import TrainingArguments
+
+    on_gpu = recipe.device == "auto" and torch.cuda.is_available()
+    return TrainingArguments(
+        output_dir=str(checkpoints),
+        max_steps=recipe.steps,
+        per_device_train_batch_size=recipe.batch_size,
+        per_device_eval_batch_size=recipe.batch_size,
+        learning_rate=rate,
+        warmup_steps=0.05,
+        train_sampling_strategy="group_by_length",
+        eval_strategy="steps",
+        eval_steps=recipe.evaluate_every,
+        eval_on_start=True,
+        save_strategy="steps",
+        save_steps=recipe.evaluate_every,
+        save_total_limit=2,
+        load_best_model_at_end=True,
+        metric_for_best_model="eval_loss",
+        restore_callback_states_from_checkpoint=True,
+        logging_steps=max(1, recipe.evaluate_every // 3),
+        seed=recipe.seed,
+        use_cpu=recipe.device == "cpu",
+        bf16=on_gpu,
+        dataloader_pin_memory=on_gpu,
+        remove_unused_columns=False,
+        label_names=["labels"],
+        report_to=[],
+        disable_tqdm=True,
+    )

@@ -1,0 +1,235 @@
+"""Make an expert: an adapter over the anti-expert, or a full copy of it, tuned to read and to decline.
+
+Knows transformers' Trainer and PEFT. Takes cases ready-made: where questions and passages come from is
+not its business, nor is anything about steering.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import shutil
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from proxycouncil.errors import FamilyError, UsageError
+from proxycouncil.specialists.cases import Case, mix
+from proxycouncil.specialists.expert_files import (
+    portable_reference,
+    replaced_directory,
+    save_adapter,
+    save_checkpoint,
+    write_card,
+)
+from proxycouncil.specialists.trainer import create_trainer, progress_bar
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerState
+
+    Model: TypeAlias = PreTrainedModel | PeftModel
+
+MIN_CASES = 16
+"""Fewer to learn from, and an expert is its questions learnt by heart."""
+_SMALL = 50_000_000
+_SPLIT = "md5(domain + entry) mod 8: 0 test, 1 calibration, 2-6 learnt, 7 decides when to stop"
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How an expert is tuned; the defaults are those of the shipped experts."""
+
+    full: bool = False
+    """All weights of a copy rather than an adapter."""
+    rank: int = 16
+    lora_alpha: int = 32
+    learning_rate: float | None = None
+    """None: by method and size, see `learning_rate_for`."""
+    batch_size: int = 32
+    steps: int = 240
+    """At most; the loss on held-out entries may stop it earlier."""
+    evaluate_every: int = 30
+    patience: int = 3
+    """Evaluations without a better loss before it stops."""
+    seed: int = 0
+    device: Literal["auto", "cpu"] = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Tuned:
+    """An expert on disk. Losses are nats per answer token on held-out entries."""
+
+    directory: Path
+    loss_before: float
+    loss: float
+    steps: int
+    """How many its weights have seen: those of the best evaluation."""
+    seconds: float
+
+
+def tune(
+    cases: Sequence[Case],
+    general: Sequence[Case],
+    *,
+    antiexpert: str | Path,
+    out: Path,
+    work: Path,
+    recipe: Recipe | None = None,
+    start_from: str | Path | None = None,
+    progress: bool = False,
+) -> Tuned:
+    """Tune an expert on a domain's cases and as many general ones.
+
+    Cases of held-out entries decide when to stop. An interrupted run goes on from its last checkpoint
+    when called again with the same cases and settings.
+
+    Args:
+        cases: the domain's own, of the tuning part of the split only.
+        general: general reading cases to mix in.
+        antiexpert: path or hub id of the small model.
+        out: directory of the expert; what is there is replaced once the new one is complete.
+        work: where checkpoints are kept until the expert is complete.
+        start_from: an adapter to continue instead of a fresh one.
+
+    Raises:
+        UsageError: too few cases, settings that exclude each other, or `accelerate` is missing.
+        FamilyError: the anti-expert or the adapter to start from can't be loaded.
+    """
+    recipe = recipe or Recipe()
+    _check(cases, recipe, start_from)
+    began = perf_counter()
+    model, tokenizer = _load(str(antiexpert), recipe, start_from)
+    checkpoints = work / _fingerprint(cases, general, recipe, antiexpert, start_from)
+    learnt = mix([case for case in cases if not case.held_out], general, seed=recipe.seed)
+    held_out = [case for case in cases if case.held_out]
+    rate = learning_rate_for(model.num_parameters(), recipe, continued=bool(start_from))
+    trainer = create_trainer(model, tokenizer, learnt, held_out, recipe=recipe, rate=rate, output=checkpoints)
+    if progress:
+        trainer.add_callback(progress_bar())
+    trainer.train(resume_from_checkpoint=_last_checkpoint(checkpoints))
+    result = _result(trainer.state, out, seconds=perf_counter() - began)
+    card = _card(result, learnt, held_out, recipe) | {
+        "antiexpert": portable_reference(str(antiexpert), out),
+        "started_from": portable_reference(str(start_from or antiexpert), out),
+        "learning_rate": rate,
+        "losses": _losses(trainer.state.log_history),
+    }
+    _save(model, tokenizer, card, out=out)
+    shutil.rmtree(checkpoints, ignore_errors=True)
+    return result
+
+
+def learning_rate_for(parameters: int, recipe: Recipe, *, continued: bool) -> float:
+    """The peak learning rate: a model of a few millions takes ten times that of half a billion."""
+    if recipe.learning_rate is not None:
+        return recipe.learning_rate
+    small = parameters < _SMALL
+    if recipe.full:
+        return 5e-4 if small else 2e-5
+    fresh = 3e-3 if small else 2e-4
+    return fresh / 3 if continued else fresh
+
+
+def _check(cases: Sequence[Case], recipe: Recipe, start_from: str | Path | None) -> None:
+    if importlib.util.find_spec("accelerate") is None:
+        raise UsageError("tuning needs accelerate", hint="pip install 'proxycouncil[train]'")
+    if recipe.full and start_from:
+        raise UsageError("a full expert can't start from an adapter", hint="leave one of the two out")
+    held_out = sum(case.held_out for case in cases)
+    if len(cases) - held_out < MIN_CASES or not held_out:
+        raise UsageError(
+            f"too few cases: {len(cases) - held_out} to learn from and {held_out} held out",
+            hint="give questions about more entries",
+        )
+
+
+def _load(
+    antiexpert: str, recipe: Recipe, start_from: str | Path | None
+) -> tuple[Model, PreTrainedTokenizerBase]:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, set_seed
+
+    set_seed(recipe.seed)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(antiexpert)
+        model = AutoModelForCausalLM.from_pretrained(antiexpert, dtype=torch.float32, use_safetensors=True)
+        return (model if recipe.full else _with_adapter(model, recipe, start_from)), tokenizer
+    except (OSError, ValueError, RuntimeError) as error:
+        raise FamilyError(
+            f"can't load what to tune: {error}", hint="check antiexpert and start-from"
+        ) from error
+
+
+def _with_adapter(model: PreTrainedModel, recipe: Recipe, start_from: str | Path | None) -> PeftModel:
+    from peft import LoraConfig, PeftModel, get_peft_model
+
+    if start_from:
+        return PeftModel.from_pretrained(model, str(start_from), is_trainable=True)
+    config = LoraConfig(
+        task_type="CAUSAL_LM", r=recipe.rank, lora_alpha=recipe.lora_alpha, target_modules="all-linear"
+    )
+    return get_peft_model(model, config)
+
+
+def _fingerprint(*parts: object) -> str:
+    """Names a run, so that only the same one goes on from its checkpoints."""
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+
+def _last_checkpoint(checkpoints: Path) -> str | None:
+    from transformers.trainer_utils import get_last_checkpoint
+
+    last: str | None = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None  # type: ignore[no-untyped-call]
+    return last
+
+
+def _losses(history: Sequence[dict[str, float]]) -> list[dict[str, float]]:
+    names = {"loss": "learnt", "eval_loss": "held_out"}
+    rows = ((row["step"], names[key], row[key]) for row in history for key in names if key in row)
+    return [{"step": step, name: round(loss, 4)} for step, name, loss in rows]
+
+
+def _result(state: TrainerState, out: Path, *, seconds: float) -> Tuned:
+    held_out = {row["step"]: row["eval_loss"] for row in state.log_history if "eval_loss" in row}
+    best = min(held_out, key=lambda step: held_out[step])
+    return Tuned(
+        directory=out,
+        loss_before=held_out[0],
+        loss=held_out[best],
+        steps=int(best),
+        seconds=round(seconds, 1),
+    )
+
+
+def _card(result: Tuned, learnt: Sequence[Case], held_out: Sequence[Case], recipe: Recipe) -> dict[str, Any]:
+    return {
+        "method": "full" if recipe.full else "lora",
+        "recipe": asdict(recipe),
+        "split": _SPLIT,
+        "learnt": _counts(learnt),
+        "held_out": _counts(held_out),
+        "loss_before": round(result.loss_before, 4),
+        "loss": round(result.loss, 4),
+        "steps": result.steps,
+        "seconds": result.seconds,
+    }
+
+
+def _counts(cases: Sequence[Case]) -> dict[str, int]:
+    groups = Counter(case.group for case in cases)
+    return {**groups, "refusals": sum(case.is_refusal for case in cases), "cases": len(cases)}
+
+
+def _save(model: Model, tokenizer: PreTrainedTokenizerBase, card: dict[str, Any], *, out: Path) -> None:
+    from peft import PeftModel
+
+    with replaced_directory(out) as directory:
+        if isinstance(model, PeftModel):
+            save_adapter(model, directory, antiexpert=card["antiexpert"])
+        else:
+            save_checkpoint(model, tokenizer, directory)
+        write_card(directory, card)
