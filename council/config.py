@@ -27,6 +27,7 @@ from pydantic import (
 from proxycouncil.council.config_errors import config_error, syntax_error
 from proxycouncil.errors import ConfigError
 from proxycouncil.graphs.protocols import SlateForm, SlateOrder
+from proxycouncil.specialists.prompts import FormatName
 
 RESERVED_NAMES = frozenset({"general", "council"})
 _NAME = re.compile(r"[a-z][a-z0-9_-]{2,}")
@@ -55,11 +56,9 @@ def _path_or_hub_id(value: str, info: ValidationInfo) -> str:
 
 
 def _checkpoint_url(value: str, info: ValidationInfo) -> str:
-    if value.startswith(_SQLITE):
-        return f"{_SQLITE}{_resolved(Path(value.removeprefix(_SQLITE)), info)}"
-    if value.startswith(("postgresql://", "postgres://")):
-        return value
-    raise ValueError("must be sqlite:///FILE or postgresql://USER@HOST/DATABASE")
+    if not value.startswith(_SQLITE):
+        raise ValueError("must be sqlite:///FILE")
+    return f"{_SQLITE}{_resolved(Path(value.removeprefix(_SQLITE)), info)}"
 
 
 Location: TypeAlias = Annotated[Path, AfterValidator(_resolved)]
@@ -84,7 +83,7 @@ class FamilyConfig(Section):
     """Where the models run."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """Precision of the weights in memory; `auto` is float32 on a CPU."""
-    prompt: str = "auto"
+    prompt: FormatName = "auto"
     """Prompt format; `auto` takes the tokenizer's chat template where there is one."""
     max_rows: Positive = 32
     """Sequences decoded together; further ones wait."""
@@ -148,8 +147,8 @@ class DeliberationConfig(Section):
     """Specialists asked; the generalist comes on top."""
     mass: Share = 0.9
     """Specialists are asked in the order of their probability until it sums to this."""
-    ballots: Positive = 2
-    """Readings by each member: the first of the shared slate, further ones of its own collection."""
+    ballots: Annotated[int, Field(strict=True, ge=1, le=2)] = 2
+    """Readings by each member: the first of the shared slate, the second of its own collection."""
     deadline_s: Seconds = 60.0
     """A member that takes longer casts a late ballot, which does not count."""
     quorum: Positive = 2
@@ -159,7 +158,7 @@ class DeliberationConfig(Section):
     calibration: Location | None = None
     """File with what was fitted on calibration questions; unset: uncalibrated, and said so."""
     checkpoints: CheckpointUrl | None = None
-    """`sqlite:///FILE` or `postgresql://…`; unset keeps no conversation."""
+    """`sqlite:///FILE`: where conversations are kept; unset: in memory, forgotten with the process."""
     max_new_tokens: Positive = 48
     """Length of one answer."""
     unsure_below: Share | None = None
@@ -207,6 +206,11 @@ class CouncilConfig(Section):
             return cls.model_validate(data, context={"directory": directory})
         except ValidationError as error:
             raise config_error(error, model=cls, name=name) from error
+
+    def remembering(self, checkpoints: str) -> Self:
+        """The same settings, with conversations kept in that database."""
+        council = self.council.model_copy(update={"checkpoints": checkpoints})
+        return self.model_copy(update={"council": council})
 
     def model_post_init(self, context: Any, /) -> None:  # noqa: ANN401 (pydantic's signature)
         """Keep the directory that paths were resolved against."""

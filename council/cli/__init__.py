@@ -1,1 +1,1 @@
-"""To be described."""
+"""The `council` command: one module a group of commands, heavy imports inside them."""

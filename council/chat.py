@@ -1,0 +1,210 @@
+"""A conversation with the council in a terminal, or over a pipe.
+
+It knows turns, sessions and Ctrl-C. How things look is in `rendering`, where lines come from in
+`chat_input`, what the slash commands do in `chat_commands`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from proxycouncil.council.chat_commands import perform
+from proxycouncil.council.events import (
+    Answer,
+    BallotEvent,
+    CouncilEvent,
+    DecisionEvent,
+    MemberTokenEvent,
+    RouteEvent,
+    VoteEvent,
+)
+from proxycouncil.council.rendering import (
+    asked_line,
+    ballot_line,
+    dissent_lines,
+    numbered_answer,
+    one_line,
+    verdict,
+    vote_table,
+)
+from proxycouncil.errors import CouncilError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.status import Status
+
+    from proxycouncil.council.chat_input import LineReader
+    from proxycouncil.council.council import Council
+
+TWICE_WITHIN_S = 2.0
+_TAIL = 60
+
+
+class Chat:
+    """One session: reads lines, asks the council, shows what happens.
+
+    Args:
+        council: whom to ask; it opens itself while the user types.
+        thread: name of the session.
+        reader: where lines come from.
+        console: where everything is shown.
+        clock: seconds, for Ctrl-C twice.
+    """
+
+    def __init__(
+        self,
+        council: Council,
+        *,
+        thread: str,
+        reader: LineReader,
+        console: Console,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self.council = council
+        self.thread = thread
+        self.console = console
+        self.last: Answer | None = None
+        self._reader = reader
+        self._clock = clock
+        self._interrupted_at = float("-inf")
+        self._leaving = False
+
+    @property
+    def root(self) -> Path | None:
+        """Where relative sources lie."""
+        return self.council.config.directory
+
+    def run(self) -> None:
+        """Until `/quit`, the end of the lines or Ctrl-C twice."""
+        self.council.warm()
+        while not self._leaving:
+            try:
+                self.take(self._reader.read())
+            except EOFError:
+                self.leave()
+            except KeyboardInterrupt:
+                self._interrupt()
+
+    def take(self, line: str) -> None:
+        """One line: a command or a question; what is wrong with it is said and the chat goes on."""
+        line = line.strip()
+        if not line:
+            return
+        try:
+            if line.startswith("/"):
+                perform(self, line)
+            else:
+                self.answer(line)
+        except CouncilError as error:
+            self.say(f"error: {error}", style="red")
+            if error.hint:
+                self.say(f"hint: {error.hint}", style="dim")
+
+    def answer(self, question: str, *, members: tuple[str, ...] = ()) -> None:
+        """Ask, and show the ballots as they come, the vote and the decision."""
+        events = self.council.stream(question, thread=self.thread, members=members)
+        turn = _Turn(self._clock())
+        try:
+            with self._progress() as show, closing(events):  # type: ignore[type-var]  # a generator
+                for event in events:
+                    turn.events.append(event)
+                    self._show(event)
+                    show(turn.reading(event))
+        except KeyboardInterrupt:
+            self.say("stopped; this turn is not part of the conversation", style="yellow")
+            raise
+        self.last = turn.answer(self._clock())
+
+    def say(self, text: str, *, style: str | None = None) -> None:
+        """A line of the program's own."""
+        self.console.print(Text(one_line(text)), style=style)
+
+    def leave(self) -> None:
+        """Go after this line."""
+        self._leaving = True
+
+    def _show(self, event: CouncilEvent) -> None:
+        match event:
+            case RouteEvent():
+                self.console.print(asked_line(event.route))
+            case BallotEvent():
+                self.console.print(ballot_line(event.ballot))
+            case VoteEvent() if event.tally["groups"]:
+                self.console.print()
+                self.console.print(vote_table(event.tally))
+            case DecisionEvent():
+                self._decide(event)
+
+    def _decide(self, decision: DecisionEvent) -> None:
+        self.console.print()
+        self.console.print(numbered_answer(decision, root=self.root))
+        self.console.print()
+        self.console.print(verdict(decision), style="dim")
+        for line in dissent_lines(decision):
+            self.console.print(line, style="dim")
+
+    @contextmanager
+    def _progress(self) -> Iterator[Callable[[Text | None], None]]:
+        """A spinner with the last words of who is reading; nothing at all where there is no terminal."""
+        if not self.console.is_terminal or self.console.is_dumb_terminal:
+            yield lambda _: None
+            return
+        with self.console.status(Text("reading …")) as status:
+            yield lambda text: _update(status, text)
+
+    def _interrupt(self) -> None:
+        now = self._clock()
+        if now - self._interrupted_at <= TWICE_WITHIN_S:
+            self.leave()
+        else:
+            self.say("Ctrl-C once more, or Ctrl-D, leaves", style="dim")
+        self._interrupted_at = now
+
+
+class _Turn:
+    """The events of one question."""
+
+    def __init__(self, started: float) -> None:
+        self.events: list[CouncilEvent] = []
+        self._started = started
+        self._tails: dict[tuple[str, str], str] = {}
+
+    def reading(self, event: CouncilEvent) -> Text | None:
+        """Who reads, with the last words of each; None where nothing has changed."""
+        match event:
+            case MemberTokenEvent():
+                key = (event.member, event.slate)
+                self._tails[key] = (self._tails.get(key, "") + event.text)[-_TAIL:]
+            case BallotEvent():
+                self._tails.pop((event.ballot["member"], event.ballot["slate"]), None)
+            case _:
+                return None
+        tails = (f"{member}: {one_line(tail)}" for (member, _), tail in self._tails.items())
+        return Text(" · ".join(tails) or "counting …", overflow="ellipsis", no_wrap=True)
+
+    def answer(self, now: float) -> Answer | None:
+        """Everything that happened as one object."""
+        found = {type(event): event for event in self.events}
+        route, vote, decision = (found.get(kind) for kind in (RouteEvent, VoteEvent, DecisionEvent))
+        if not (isinstance(route, RouteEvent) and isinstance(vote, VoteEvent)):
+            return None
+        if not isinstance(decision, DecisionEvent):
+            return None
+        return Answer(
+            decision=decision,
+            route=route.route,
+            ballots=[event.ballot for event in self.events if isinstance(event, BallotEvent)],
+            tally=vote.tally,
+            seconds=now - self._started,
+        )
+
+
+def _update(status: Status, text: Text | None) -> None:
+    if text is not None:
+        status.update(text)

@@ -1,0 +1,165 @@
+"""The slash commands of a chat: one table, from which help, completion and tests are made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from proxycouncil.council.rendering import ballots_table, one_line, pairs_table, sources_text
+from proxycouncil.errors import UsageError
+
+if TYPE_CHECKING:
+    from proxycouncil.council.chat import Chat
+    from proxycouncil.council.events import Answer
+    from proxycouncil.graphs.state import Message
+
+
+@dataclass(frozen=True, slots=True)
+class SlashCommand:
+    """One line of the table. `takes_member`: its first word is a member's name."""
+
+    name: str
+    arguments: str
+    meaning: str
+    run: Callable[[Chat, str], None]
+    takes_member: bool = False
+
+
+def perform(chat: Chat, line: str) -> None:
+    """Run the command that the line names."""
+    name, _, rest = line.partition(" ")
+    command = next((one for one in COMMANDS if one.name == name), None)
+    if command is None:
+        nearest = get_close_matches(name, [one.name for one in COMMANDS], n=1)
+        raise UsageError(
+            f"no command is called {name}",
+            hint=f"did you mean {nearest[0]}?" if nearest else "/help lists them",
+        )
+    command.run(chat, rest.strip())
+
+
+def phrases(members: Sequence[str]) -> Iterator[str]:
+    """What Tab completes to."""
+    for command in COMMANDS:
+        yield command.name
+        if command.takes_member:
+            yield from (f"{command.name} {member} " for member in members)
+
+
+def _sources(chat: Chat, _: str) -> None:
+    answer = _last(chat)
+    if not answer.citations:
+        chat.say("nothing was cited")
+    for number, citation in enumerate(answer.citations, start=1):
+        chat.console.print(sources_text(number, citation, root=chat.root))
+
+
+def _why(chat: Chat, _: str) -> None:
+    answer = _last(chat)
+    decision, tally, route = answer.decision, answer.tally, answer.route
+    fitted = "calibrated" if decision.calibrated else "uncalibrated"
+    odds = sorted(route["probabilities"].items(), key=lambda item: -item[1])
+    reasons = {
+        "outcome": decision.outcome,
+        "reason": decision.reason,
+        "understood as": decision.standalone,
+        "asked": ", ".join(route["members"]) or "nobody",
+        "domains": ", ".join(f"{name} {share:.2f}" for name, share in odds[:4]),
+        "out of scope": f"{route['out_of_scope']:.2f}",
+        "confidence": f"{decision.confidence:.2f} ({fitted})",
+        "agreement": "–" if decision.agreement is None else f"{decision.agreement:.2f}",
+        "none of these": f"{tally['p_none']:.2f}",
+        "decisive": ", ".join(tally["decisive"]) or "nobody alone",
+        "missing": ", ".join(tally["missing"]) or "nobody",
+    }
+    chat.console.print(pairs_table(reasons))
+
+
+def _ballots(chat: Chat, _: str) -> None:
+    chat.console.print(ballots_table(_last(chat).ballots))
+
+
+def _alpha(chat: Chat, rest: str) -> None:
+    words = rest.split()
+    if len(words) != 2:
+        raise UsageError("/alpha takes a member and a number", hint="/alpha law 1.5; 0 is the base unsteered")
+    try:
+        value = float(words[1])
+    except ValueError as error:
+        raise UsageError(f"{words[1]} is not a number", hint="/alpha law 1.5") from error
+    if not -10.0 <= value <= 10.0:
+        raise UsageError(f"α = {value:g} is beyond all use", hint="0 is the base, 1 the paper's, 2 a lot")
+    chat.council.set_alpha(words[0], value)
+    chat.say(f"{words[0]} is steered with α = {value:g} from now on")
+
+
+def _ask(chat: Chat, rest: str) -> None:
+    names, _, question = rest.partition(" ")
+    if not question.strip():
+        raise UsageError("/ask takes a member and a question", hint="/ask law What is a tort?")
+    chat.answer(question, members=tuple(name for name in names.split(",") if name))
+
+
+def _history(chat: Chat, _: str) -> None:
+    messages = chat.council.history(chat.thread)
+    if not messages:
+        chat.say("nothing was asked yet")
+    for number, message in enumerate(messages, start=1):
+        chat.say(f"{number}. {one_line(message['question'])}")
+        chat.say(f"   {one_line(message['answer']) or '(no answer)'}")
+
+
+def _save(chat: Chat, rest: str) -> None:
+    if not rest:
+        raise UsageError("/save takes a file", hint="/save talk.md")
+    file = Path(rest).expanduser()
+    text = transcript(chat.thread, chat.council.history(chat.thread))
+    try:
+        with file.open("x", encoding="utf-8") as opened:
+            opened.write(text)
+    except FileExistsError as error:
+        raise UsageError(f"{file} is there already", hint="name another file") from error
+    except OSError as error:
+        raise UsageError(f"can't write {file}: {error.strerror}", hint="name another file") from error
+    chat.say(f"saved {file}")
+
+
+def transcript(thread: str, messages: Sequence[Message]) -> str:
+    """A conversation as Markdown."""
+    turns = [f"## {one_line(one['question'])}\n\n{one['answer'] or '(no answer)'}\n" for one in messages]
+    return "\n".join([f"# {thread}\n", *turns])
+
+
+def _help(chat: Chat, _: str) -> None:
+    chat.console.print(pairs_table({f"{one.name} {one.arguments}".strip(): one.meaning for one in COMMANDS}))
+    chat.say(
+        "Anything else is a question. Alt-Enter begins a new line, Ctrl-C stops an answer, Ctrl-D leaves."
+    )
+
+
+def _quit(chat: Chat, _: str) -> None:
+    chat.leave()
+
+
+def _last(chat: Chat) -> Answer:
+    if chat.last is None:
+        raise UsageError("nothing was answered yet", hint="ask something first")
+    return chat.last
+
+
+COMMANDS: tuple[SlashCommand, ...] = (
+    SlashCommand("/sources", "", "what the last answer rests on, with places and quotes", _sources),
+    SlashCommand("/why", "", "how the last question was understood, routed and decided", _why),
+    SlashCommand("/ballots", "", "every reading of the last question with its signals", _ballots),
+    SlashCommand(
+        "/alpha", "DOMAIN X", "steer a member more or less; 0 is the base", _alpha, takes_member=True
+    ),
+    SlashCommand("/ask", "DOMAIN …", "ask one member, or several with commas", _ask, takes_member=True),
+    SlashCommand("/history", "", "the turns of this session", _history),
+    SlashCommand("/save", "FILE", "write this session as Markdown", _save),
+    SlashCommand("/help", "", "this list", _help),
+    SlashCommand("/quit", "", "leave; the session can be resumed by its name", _quit),
+)

@@ -1,0 +1,63 @@
+"""The table of commands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+from typer.main import get_command
+
+from proxycouncil import __version__
+from proxycouncil.council.cli import ask, chat, doctor, evaluation, project
+from proxycouncil.council.cli.running import Debug, Process, guarded
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        typer.echo(f"council {__version__}")
+        raise typer.Exit
+
+
+def _root(
+    *,
+    debug: Debug = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """A council of proxy-tuned specialists: routed, grounded, voted, honest about what it does not know."""
+
+
+def create_app() -> typer.Typer:
+    """Every command under its name; nothing is imported or opened before one runs."""
+    app = typer.Typer(
+        name="council",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_root)
+    app.command("ask")(ask.ask)
+    app.command("chat")(chat.chat)
+    app.command("init")(project.init)
+    app.command("graph")(project.graph)
+    app.command("doctor")(doctor.doctor)
+    app.add_typer(evaluation.create_group(), name="eval")
+    return app
+
+
+def run(arguments: Sequence[str], process: Process | None = None) -> int:
+    """Run one command line and return the exit code."""
+    process = process or Process()
+    command = get_command(create_app())
+
+    def work() -> int:
+        try:
+            command.main(list(arguments), prog_name="council", obj=process)
+        except SystemExit as leaving:
+            return leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
+        return 0
+
+    return guarded(work, process)

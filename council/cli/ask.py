@@ -1,0 +1,194 @@
+"""`council ask`: one question, or one a line of a file."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TextIO
+
+import typer
+
+from proxycouncil.council.cli.running import ConfigFile, Debug, Process, process_of
+from proxycouncil.errors import UnknownDomainError, UsageError
+
+if TYPE_CHECKING:
+    from proxycouncil.council.cli.reporting import Reporter
+    from proxycouncil.council.council import Council
+    from proxycouncil.council.events import Answer
+    from proxycouncil.council.questions import Question
+
+ALL_FAILED = 3
+_AT_ONCE = 4
+
+
+def ask(
+    ctx: typer.Context,
+    question: Annotated[
+        str | None, typer.Argument(help="In plain words; read from stdin where it is piped.")
+    ] = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print events, one JSON object a line.")] = False,
+    file: Annotated[
+        str | None, typer.Option("--file", "-f", help="One question a line, or - for stdin.")
+    ] = None,
+    members: Annotated[str | None, typer.Option("--members", "-m", help="Ask just those: a,b.")] = None,
+    config: ConfigFile = None,
+    timings: Annotated[bool, typer.Option("--timings", help="Show where the time went.")] = False,
+    thread: Annotated[
+        str | None, typer.Option("--thread", help="Name of a conversation, for follow-ups.")
+    ] = None,
+    debug: Debug = False,  # noqa: ARG001 (its callback keeps it)
+) -> None:
+    """Ask the council; exit 0 answered or abstained, 2 usage or configuration, 3 every member failed."""
+    from proxycouncil.council.cli.reporting import JsonReporter, TextReporter
+
+    if question is not None and file is not None:
+        raise UsageError("a question and --file exclude each other", hint="leave one of them out")
+    process = process_of(ctx)
+    asked = _one_question(question) if file is None else None
+    with process.open(config) as council:
+        chosen = _members(members, council)
+        reporter = JsonReporter() if as_json else TextReporter(root=council.config.directory)
+        if asked is not None:
+            code = _ask_one(asked, council, reporter, thread=thread, members=chosen, timings=timings)
+        else:
+            code = _ask_file(str(file), council, reporter, thread=thread, members=chosen, timings=timings)
+    if timings:
+        _show_total(process)
+    raise typer.Exit(code)
+
+
+def _one_question(question: str | None) -> str:
+    if question is not None:
+        return _whole(question)
+    if sys.stdin.isatty():
+        raise UsageError("no question", hint='council ask "What is opportunity cost?", or --file FILE')
+    return _whole(sys.stdin.read())
+
+
+def _members(names: str | None, council: Council) -> tuple[str, ...]:
+    """The members to ask, all of them known; none named: the router chooses."""
+    chosen = tuple(name.strip() for name in (names or "").split(",") if name.strip())
+    if names is not None and not chosen:
+        raise UsageError("--members names nobody", hint=f"members are {', '.join(council.members)}")
+    unknown = [name for name in chosen if name not in council.members]
+    if unknown:
+        raise UnknownDomainError(
+            f"no member is called {unknown[0]!r}", hint=f"members are {', '.join(council.members)}"
+        )
+    return chosen
+
+
+def _ask_one(
+    question: str,
+    council: Council,
+    reporter: Reporter,
+    *,
+    thread: str | None,
+    members: tuple[str, ...],
+    timings: bool,
+) -> int:
+    """One question: events as they happen, or with `timings` all at once and then the clock."""
+    from proxycouncil.council.events import DecisionEvent
+
+    if timings:
+        return _report([council.ask(question, thread=thread, members=members)], reporter, timings=True)
+    failed = False
+    for event in council.stream(question, thread=thread, members=members):
+        reporter.show(event)
+        failed = isinstance(event, DecisionEvent) and event.outcome == "error"
+    return ALL_FAILED if failed else 0
+
+
+def _ask_file(
+    file: str,
+    council: Council,
+    reporter: Reporter,
+    *,
+    thread: str | None,
+    members: tuple[str, ...],
+    timings: bool,
+) -> int:
+    """Every line of a file; a pipe is answered line by line, so that the other end may wait for each."""
+    at_once = 1 if file == "-" else _AT_ONCE
+    with _opened(file) as lines:
+        answers = council.ask_many(read_questions(lines, thread=thread, members=members), at_once=at_once)
+        return _report(answers, reporter, timings=timings)
+
+
+def _report(answers: Iterable[Answer], reporter: Reporter, *, timings: bool) -> int:
+    failed = False
+    for answer in answers:
+        reporter.report(answer)
+        failed = failed or answer.outcome == "error"
+        if timings:
+            _show_timings(answer)
+    return ALL_FAILED if failed else 0
+
+
+@contextmanager
+def _opened(file: str) -> Iterator[TextIO]:
+    """The lines of a file as they are: only a line feed ends one, whatever else the text holds."""
+    try:
+        target: int | Path = sys.stdin.fileno() if file == "-" else Path(file)
+        opened = open(  # noqa: SIM115 (entered below)
+            target, encoding="utf-8-sig", errors="replace", newline="\n", closefd=file != "-"
+        )
+    except OSError as error:
+        raise UsageError(f"can't read {file}: {error.strerror}", hint="--file takes a text file") from error
+    with opened:
+        yield opened
+
+
+def read_questions(
+    lines: Iterable[str], *, thread: str | None = None, members: tuple[str, ...] = ()
+) -> Iterator[Question]:
+    """A question for every line, so that answers can be matched by their number; also for a blank one.
+
+    A line that is a JSON object gives `question` and, if it likes, `thread`; all else is taken as it is.
+    """
+    from proxycouncil.council.questions import Question
+
+    for line in lines:
+        text = line.removesuffix("\n").removesuffix("\r")
+        fields = _json_object(text)
+        if fields is None:
+            yield Question(text, thread, members=members)
+        else:
+            named = fields.get("thread")
+            put = fields.get("question")
+            yield Question(
+                _whole(put) if isinstance(put, str) else "",
+                thread if named is None else _whole(str(named)),
+                members=members,
+            )
+
+
+def _whole(text: str) -> str:
+    """The text without lone surrogates (a shell's stray bytes, JSON's escapes): no UTF-8 holds them."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _json_object(text: str) -> dict[str, object] | None:
+    if not text.lstrip().startswith("{"):
+        return None
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _show_timings(answer: Answer) -> None:
+    stages = " · ".join(f"{stage} {seconds:.2f} s" for stage, seconds in answer.timings.items())
+    typer.echo(f"timings: {stages} · question {answer.seconds:.2f} s", err=True)
+
+
+def _show_total(process: Process) -> None:
+    from time import perf_counter, process_time
+
+    wall = perf_counter() - process.started
+    typer.echo(f"timings: command {wall:.2f} s, processor {process_time():.2f} s", err=True)

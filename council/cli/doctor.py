@@ -1,0 +1,49 @@
+"""`council doctor`: what a council needs, checked one by one, each with its cure."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import typer
+
+from proxycouncil.council.cli.running import ConfigFile, Debug, process_of
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from proxycouncil.council.checks import Check
+
+_STYLES = {"ok": "green", "warn": "yellow", "fail": "red"}
+
+
+def doctor(
+    ctx: typer.Context,
+    *,
+    config: ConfigFile = None,
+    debug: Debug = False,  # noqa: ARG001 (its callback keeps it)
+) -> None:
+    """Check installation, weights, embedder, library, disk; exit 2 if anything fails."""
+    from rich.text import Text
+
+    from proxycouncil.council.checks import examine
+    from proxycouncil.council.rendering import console_for, one_line
+
+    console = console_for(sys.stdout)
+    failed = False
+    with process_of(ctx).open(config) as council:
+        for check in examine(council):
+            failed = failed or check.status == "fail"
+            console.print(_line(check))
+            if check.cure:
+                console.print(Text(f"       → {one_line(check.cure)}", style="dim"))
+    raise typer.Exit(2 if failed else 0)
+
+
+def _line(check: Check) -> Text:
+    from rich.text import Text
+
+    from proxycouncil.council.rendering import one_line
+
+    line = Text(f"{check.status:<5}", style=_STYLES[check.status])
+    return line.append(f" {check.name:<18} {one_line(check.detail)}", style="default")

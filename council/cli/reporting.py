@@ -1,0 +1,99 @@
+"""What `council ask` prints: events for machines, an answer for people."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+from proxycouncil.council.events import (
+    Answer,
+    BallotEvent,
+    CouncilEvent,
+    DecisionEvent,
+    RouteEvent,
+    VoteEvent,
+)
+from proxycouncil.council.rendering import (
+    asked_line,
+    ballot_line,
+    console_for,
+    dissent_lines,
+    numbered_answer,
+    one_line,
+    verdict,
+)
+
+
+class Reporter(Protocol):
+    """Shows what happens and what was decided."""
+
+    def show(self, event: CouncilEvent) -> None:
+        """One event, as it happens."""
+        ...
+
+    def report(self, answer: Answer) -> None:
+        """A whole answer at once, one of many."""
+        ...
+
+
+class JsonReporter:
+    """One object a line, ASCII only: no character of a text can look like the end of a line."""
+
+    def show(self, event: CouncilEvent) -> None:
+        """Print the event at once, also into a pipe."""
+        sys.stdout.write(event.model_dump_json(ensure_ascii=True) + "\n")
+        sys.stdout.flush()
+
+    def report(self, answer: Answer) -> None:
+        """Print what was routed, cast, counted and decided."""
+        for event in events_of(answer):
+            self.show(event)
+
+
+class TextReporter:
+    """The answer on stdout and nothing else; progress and verdict on stderr."""
+
+    def __init__(self, *, root: Path | None) -> None:
+        self._root = root
+        self._answers = console_for(sys.stdout)
+        self._progress = console_for(sys.stderr)
+        self._answered = 0
+
+    def show(self, event: CouncilEvent) -> None:
+        """Progress; or the decision."""
+        match event:
+            case RouteEvent():
+                self._progress.print(asked_line(event.route))
+            case BallotEvent():
+                self._progress.print(ballot_line(event.ballot))
+            case DecisionEvent():
+                self._decide(event)
+
+    def report(self, answer: Answer) -> None:
+        """The question on stderr, its answer on stdout, a blank line between two answers."""
+        if self._answered:
+            self._answers.print()
+        self._progress.print(f"> {one_line(answer.decision.question)}")
+        self._decide(answer.decision)
+
+    def _decide(self, decision: DecisionEvent) -> None:
+        self._answered += 1
+        if decision.outcome == "error":
+            self._progress.print(f"error: {one_line(decision.reason)}", style="red")
+            return
+        self._answers.print(numbered_answer(decision, root=self._root))
+        self._progress.print(verdict(decision))
+        for line in dissent_lines(decision):
+            self._progress.print(line)
+
+
+def events_of(answer: Answer) -> Iterator[CouncilEvent]:
+    """The events that lead to an answer, without the tokens; a question that was never put has but one."""
+    if answer.route["members"] or answer.decision.outcome != "error":
+        yield RouteEvent(standalone=answer.decision.standalone, route=answer.route)
+        for ballot in answer.ballots:
+            yield BallotEvent(ballot=ballot)
+        yield VoteEvent(tally=answer.tally)
+    yield answer.decision

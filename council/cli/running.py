@@ -1,0 +1,104 @@
+"""What every command shares: how a council is opened, how errors are told, how the process ends."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import typer
+
+from proxycouncil.errors import CouncilError
+
+if TYPE_CHECKING:
+    from proxycouncil.council.council import Council
+
+DEFAULT_FILE = Path("council.toml")
+INTERRUPTED = 130
+"""128 + SIGINT, as shells have it."""
+
+
+def open_council(file: Path | None) -> Council:
+    """The council of that file, of `./council.toml` where there is one, else the embedded starter."""
+    from proxycouncil.council.council import Council
+
+    if file is None and DEFAULT_FILE.is_file():
+        file = DEFAULT_FILE
+    return Council.starter() if file is None else Council.from_file(file)
+
+
+@dataclass
+class Process:
+    """One run of the command. Tests give it another opener."""
+
+    opener: Callable[[Path | None], Council] = open_council
+    debug: bool = False
+    started: float = 0.0
+
+    def open(self, file: Path | None) -> Council:
+        """Open the council that `--config` names."""
+        return self.opener(file)
+
+
+def process_of(ctx: typer.Context) -> Process:
+    """The run that a command belongs to."""
+    found = ctx.find_object(Process)
+    if found is None:
+        raise TypeError("commands run through proxycouncil.council.cli.app.run()")
+    return found
+
+
+def _remember_debug(ctx: typer.Context, value: bool) -> bool:
+    process = process_of(ctx)
+    process.debug = process.debug or value
+    return value
+
+
+ConfigFile: TypeAlias = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", help="A council.toml; by default ./council.toml, else the starter."),
+]
+Debug: TypeAlias = Annotated[
+    bool, typer.Option("--debug", callback=_remember_debug, help="Show a traceback with an error.")
+]
+
+
+def guarded(work: Callable[[], int], process: Process) -> int:
+    """Run the command; every ending becomes an exit code, every error two lines on stderr."""
+    process.started = perf_counter()
+    try:
+        code = work()
+        sys.stdout.flush()
+    except CouncilError as error:
+        return _tell(error, hint=error.hint, code=error.exit_code, debug=process.debug)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        _silence_stdout()
+        return 1
+    except Exception as error:  # noqa: BLE001 (the last line of defence: a sentence instead of a traceback)
+        hint = "a fault of this program: run again with --debug and report what it prints"
+        return _tell(error, hint=hint, code=1, debug=process.debug)
+    return code
+
+
+def _tell(error: Exception, *, hint: str, code: int, debug: bool) -> int:
+    from proxycouncil.council.rendering import one_line
+
+    if debug:
+        traceback.print_exception(error)
+    print(f"error: {one_line(str(error)) or type(error).__name__}", file=sys.stderr)  # noqa: T201
+    if hint:
+        print(f"hint: {one_line(hint)}", file=sys.stderr)  # noqa: T201
+    return code
+
+
+def _silence_stdout() -> None:
+    """Nobody reads any more: let the interpreter's last flush go nowhere instead of raising once more."""
+    import os
+
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,185 @@
+"""Answers as text for people: plain on a pipe, coloured on a terminal.
+
+It knows how things look and nothing of where they come from. What a model or a document says is data here:
+never read as markup, and stripped of what a terminal would obey.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from proxycouncil.council.events import DecisionEvent
+    from proxycouncil.graphs.state import Ballot, Citation, Route, Tally
+
+_BIDI = {chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F)}
+_STATUS_STYLE = {"answered": "green", "abstained": "yellow"}
+
+
+def visible(text: str) -> str:
+    """The text without anything that a terminal would obey: control, direction and half characters."""
+    return "".join(
+        character
+        for character in text
+        if character in "\n\t"
+        or (unicodedata.category(character) not in ("Cc", "Cs") and character not in _BIDI)
+    )
+
+
+def one_line(text: str, limit: int | None = None) -> str:
+    """Visible text with single spaces, cut with an ellipsis."""
+    line = " ".join(visible(text).split())
+    return line if limit is None or len(line) <= limit else line[: limit - 1].rstrip() + "…"
+
+
+def console_for(stream: TextIO) -> Console:
+    """A console that reads no markup in what it prints, and is plain unless the stream is a real terminal."""
+    terminal = stream.isatty()
+    return Console(
+        file=stream,
+        markup=False,
+        emoji=False,
+        highlight=False,
+        soft_wrap=not terminal,
+        force_terminal=terminal,
+        no_color=None if terminal else True,
+    )
+
+
+def numbered_answer(decision: DecisionEvent, *, root: Path | None) -> Text:
+    """The answer, its citations and where they stand; one line of reason where there is no answer."""
+    if not decision.text:
+        return Text(f"The council does not know: {one_line(decision.reason)}")
+    marks = "".join(f"[{number}]" for number in range(1, len(decision.citations) + 1))
+    text = Text(visible(decision.text).strip())
+    if marks:
+        text.append(f" {marks}", style="cyan")
+    for number, citation in enumerate(decision.citations, start=1):
+        text.append("\n").append_text(citation_line(number, citation, root=root))
+    return text
+
+
+def citation_line(number: int, citation: Citation, *, root: Path | None) -> Text:
+    """`[1] Title — place`, and the quote under it."""
+    place = place_of(citation["source"], citation["start"], root=root)
+    line = Text(f"\n[{number}] ", style="cyan")
+    line.append(one_line(citation["title"]), style="bold")
+    line.append(f" — {one_line(place)}\n", style="dim")
+    return line.append(f"    “{one_line(citation['quote'])}”", style="default")
+
+
+def sources_text(number: int, citation: Citation, *, root: Path | None) -> Text:
+    """A citation with all there is to find it again."""
+    text = citation_line(number, citation, root=root)
+    where = f"{citation['domain']} · characters {citation['start']}–{citation['end']}"
+    return text.append(f"\n    {one_line(where)} · passage {citation['passage_id']}", style="dim")
+
+
+def verdict(decision: DecisionEvent) -> Text:
+    """Outcome, confidence and reason in one line."""
+    text = Text(decision.outcome, style="bold green" if decision.text else "bold yellow")
+    if decision.text:
+        how = "calibrated" if decision.calibrated else "uncalibrated"
+        text.append(f" · confidence {decision.confidence:.2f} ({how})", style="default")
+    if decision.degraded:
+        text.append(" · degraded: not every member could be heard", style="red")
+    return text.append(f" · {one_line(decision.reason)}", style="default")
+
+
+def dissent_lines(decision: DecisionEvent) -> list[Text]:
+    """Answers that lost, a line each."""
+    return [
+        Text(f"dissent: {', '.join(lost['members'])} ({lost['share']:.0%}): {one_line(lost['text'], 100)}")
+        for lost in decision.dissent
+    ]
+
+
+def asked_line(route: Route) -> Text:
+    """Who will be asked, and how sure the router is of each."""
+    if not route["members"]:
+        return Text("asking nobody: no member covers this", style="yellow")
+    odds = route["probabilities"]
+    names = [f"{name} {odds[name]:.2f}" if name in odds else name for name in route["members"]]
+    return Text(f"asking {', '.join(names)}", style="dim")
+
+
+def ballot_line(ballot: Ballot) -> Text:
+    """One reading in one line."""
+    who = f"{ballot['member']} ({ballot['slate']})"
+    line = Text(f"  {who:<22} ", style="bold")
+    if ballot["status"] == "answered":
+        line.append(one_line(ballot["text"], 160), style="default")
+        return line.append(" — quoted", style="dim") if ballot["method"] == "quoted" else line
+    line.append(ballot["status"], style=_STATUS_STYLE.get(ballot["status"], "red"))
+    detail = ballot["error"] if ballot["error"] else ballot["text"]
+    return line.append(f": {one_line(detail, 120)}", style="dim") if detail else line
+
+
+def vote_table(tally: Tally) -> Table:
+    """The groups of the vote with who stands behind each, and what is not an answer below them."""
+    weights = sum(group["weight"] for group in tally["groups"])
+    table = plain_table("answer", "members", "share")
+    for group in tally["groups"]:
+        share = group["weight"] / weights if weights else 0.0
+        table.add_row(Text(one_line(group["text"], 90)), Text(", ".join(group["members"])), f"{share:.0%}")
+    for label, names in (("abstained", tally["abstained"]), ("missing", tally["missing"])):
+        if names:
+            table.add_row(Text(label, style="dim"), Text(", ".join(names)), "")
+    return table
+
+
+def ballots_table(ballots: Iterable[Ballot]) -> Table:
+    """Every ballot with its signals."""
+    table = plain_table("member", "slate", "status", "method", "sure", "support", "KL", "seconds", "text")
+    for ballot in ballots:
+        signals = ballot["signals"]
+        numbers = [_number(signals[key]) for key in ("confidence", "support", "kl")]
+        style = _STATUS_STYLE.get(ballot["status"], "red")
+        table.add_row(
+            ballot["member"], ballot["slate"], Text(ballot["status"], style=style), ballot["method"],
+            *numbers, f"{ballot['seconds']:.2f}", Text(one_line(ballot["error"] or ballot["text"], 70)),
+        )  # fmt: skip
+    return table
+
+
+def pairs_table(pairs: Mapping[str, str]) -> Table:
+    """Names and what stands behind them, a line each."""
+    table = Table.grid(padding=(0, 2))
+    for name, value in pairs.items():
+        table.add_row(Text(name, style="bold"), Text(one_line(value)))
+    return table
+
+
+def place_of(source: str, start: int, *, root: Path | None) -> str:
+    """`file:line` of a character offset; the file alone where it can't be read any more."""
+    line = _line_of((root or Path()) / source, start)
+    return source if line is None else f"{source}:{line}"
+
+
+@lru_cache(maxsize=256)
+def _line_of(file: Path, start: int) -> int | None:
+    try:
+        with file.open(encoding="utf-8") as opened:
+            return opened.read(start).count("\n") + 1
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def plain_table(*columns: str) -> Table:
+    """A table without rules, so that it reads as well in a pipe."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
