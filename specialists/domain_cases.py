@@ -7,9 +7,9 @@ slates, so it knows nothing of indexes or embeddings.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, TypeAlias
 
 from proxycouncil.specialists.cases import REFUSAL, Case
 from proxycouncil.specialists.questions import Question, mentions
@@ -35,12 +35,8 @@ class SlateVariant:
     seed: int
 
 
-class Slates(Protocol):
-    """Finds what a member would read."""
-
-    def __call__(self, question: str, variant: SlateVariant) -> Sequence[Snippet]:
-        """The excerpts, in the order they are read."""
-        ...
+Slates: TypeAlias = Callable[[str, SlateVariant], Sequence[Snippet]]
+"""Finds what a member would read for a question, in the order it is read."""
 
 
 def domain_cases(
