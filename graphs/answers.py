@@ -1,0 +1,208 @@
+"""One answer → its canonical form: what it says, comparable with other answers to the same question.
+
+Knows how English writes numbers, dates, yes and no, lists, refusals and doubt. Does not know which answers
+mean the same: that is grouping's to say.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Literal, TypeAlias
+
+from proxycouncil.errors import UsageError
+from proxycouncil.graphs.asked import AUXILIARIES, Asked, asked
+from proxycouncil.graphs.content import EMPTY, Content, content, items
+from proxycouncil.graphs.dates import Date, DateSpan, dates
+from proxycouncil.graphs.quantities import Amount, Span, amounts
+from proxycouncil.graphs.reticence import is_refusal, unhedged
+from proxycouncil.graphs.units import Unit
+from proxycouncil.graphs.wording import Token, fold, stem, tidy, tokens
+
+__all__ = ["HEDGED", "NOTHING", "Canonical", "Kind", "canonical", "is_refusal", "parse_confidence"]
+
+Kind: TypeAlias = Literal["number", "yesno", "date", "term", "choice", "set", "free", "none"]
+Polarity: TypeAlias = Literal["yes", "no", ""]
+
+HEDGED = 0.3
+"""Confidence in an answer that doubts itself."""
+
+_YES = frozenset({"yes", "yeah", "yep", "true", "correct", "indeed", "certainly"})
+_NO = frozenset({"no", "nope", "false", "incorrect"})
+_FILLER_STEMS = frozenset(stem(word) for word in ("so", "answer", "thing", "case", "even", "all", "way"))
+_RATIO = Unit("ratio")
+_CHOICE = re.compile(r"^(?:(?:the )?(?:answer|option|choice)(?: is)?:? )?\(?([A-H])[).:]?$", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Canonical:
+    """An answer taken apart. Comparable with canonical forms made under the same question only."""
+
+    kind: Kind
+    value: str
+    """One string for the whole, stable: the canonical form of a value is that value."""
+    amounts: tuple[Amount, ...] = ()
+    dates: tuple[Date, ...] = ()
+    head_moments: int = 0
+    """How many amounts and dates stand in the head of the answer."""
+    polarity: Polarity = ""
+    content: Content = EMPTY
+    items: tuple[tuple[str, ...], ...] = ()
+    """The members of a list; sorted unless the question asks for an order."""
+    open: bool = False
+    """The question asks for a definition or an account."""
+    hedged: bool = False
+
+
+NOTHING = Canonical("none", "")
+
+
+@lru_cache(maxsize=4096)
+def canonical(text: str | None, *, question: str = "") -> Canonical:
+    """The canonical form of an answer; kind "none" for blanks and refusals."""
+    plain, hedged = unhedged(tidy(text or ""))
+    if is_refusal(plain):
+        return NOTHING
+    read = _read(plain, asked(question), hedged=hedged)
+    return NOTHING if is_refusal(read.value) else read
+
+
+def parse_confidence(value: object) -> float | None:
+    """A confidence that a member states about itself, in [0, 1]; None where it states none.
+
+    Raises:
+        UsageError: it is stated on another scale; a guess at which one would be worse than none.
+    """
+    number = _number(value)
+    if number is None or not math.isfinite(number):
+        return None
+    if not 0.0 <= number <= 1.0:
+        raise UsageError(f"confidence {value!r} is outside of 0 to 1", hint='write 0.8 or "80%"')
+    return number
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or value is None:
+        return None
+    if not isinstance(value, str):
+        return float(value) if isinstance(value, int | float) or hasattr(value, "__float__") else None
+    text = tidy(value)
+    percent = text.endswith("%")
+    try:
+        return float(text.removesuffix("%")) / (100.0 if percent else 1.0)
+    except ValueError:
+        return None
+
+
+def _read(text: str, question: Asked, *, hedged: bool) -> Canonical:
+    choice = _CHOICE.match(text)
+    if choice:
+        return Canonical("choice", choice.group(1).upper(), hedged=hedged)
+    words = tokens(text)
+    days = dates(words)
+    taken = {index for day in days for index in range(day.start, day.stop)}
+    counts = [span for span in amounts(words) if taken.isdisjoint(range(span.start, span.stop))]
+    taken |= {index for span in counts for index in range(span.start, span.stop)}
+    said = content(words, taken, question)
+    listed = items(text)
+    polarity = _polarity(words, said, question)
+    found = _moments(counts, question), tuple(day.date for day in days)
+    kind = _kind(found, said, polarity, listed)
+    return Canonical(
+        kind=kind,
+        value=_value(kind, text, found, polarity, listed, question),
+        amounts=found[0],
+        dates=found[1],
+        head_moments=_before(counts, said.head_stop) + _before(days, said.head_stop),
+        polarity=polarity,
+        content=said,
+        items=listed if question.ordered else tuple(sorted(listed)),
+        open=question.open,
+        hedged=hedged,
+    )
+
+
+def _before(spans: Sequence[Span | DateSpan], stop: int) -> int:
+    return sum(span.start < stop for span in spans)
+
+
+def _moments(spans: Sequence[Span], question: Asked) -> tuple[Amount, ...]:
+    """The amounts, bare ones in the unit that was asked for."""
+    return tuple(_measured(span.amount, question) for span in spans)
+
+
+def _measured(amount: Amount, question: Asked) -> Amount:
+    unit = question.unit
+    if question.bounded:
+        amount = replace(amount, bound="")
+    if amount.dimension:
+        return amount
+    if unit is not None and unit.dimension == "ratio":
+        return (
+            amount.within(unit)
+            if abs(amount.value) >= 1
+            else Amount(amount.value, "ratio", amount.bound, amount.endless)
+        )
+    if question.ratio:
+        return (
+            Amount(amount.value, "ratio", amount.bound, amount.endless) if abs(amount.value) <= 1 else amount
+        )
+    return amount.within(unit) if unit is not None else amount
+
+
+def _polarity(words: Sequence[Token], said: Content, question: Asked) -> Polarity:
+    """Yes or no: said outright, or by repeating a yes/no question's predicate with or without negation."""
+    first = words[0].folded if words else ""
+    if first in _YES:
+        return "yes"
+    if first in _NO and (len(words) == 1 or words[1].kind == "mark" or question.polar):
+        return "no"
+    if not question.polar:
+        return ""
+    head = words[: said.head_stop]
+    repeats = any(stem(token.folded) == question.predicate for token in head)
+    bare = not set(said.head) - _FILLER_STEMS
+    echoes = any(token.folded in AUXILIARIES or token.folded.endswith("n't") for token in head)
+    if said.negations and (repeats or bare):
+        return "no"
+    return "yes" if echoes and (repeats or bare) and not said.negations else ""
+
+
+def _kind(
+    found: tuple[tuple[Amount, ...], tuple[Date, ...]],
+    said: Content,
+    polarity: Polarity,
+    listed: Sequence[object],
+) -> Kind:
+    counted, dated = found
+    if not said.words and not said.codes:
+        if len(counted) + len(dated) == 1 and not said.negations:
+            return "number" if counted else "date"
+        if polarity and not counted and not dated:
+            return "yesno"
+    if listed:
+        return "set"
+    return "term" if len(said.words) <= 4 and not said.negations else "free"
+
+
+def _value(
+    kind: Kind,
+    text: str,
+    found: tuple[tuple[Amount, ...], tuple[Date, ...]],
+    polarity: Polarity,
+    listed: Sequence[tuple[str, ...]],
+    question: Asked,
+) -> str:
+    if kind == "number" and not found[0][0].written:
+        return str(found[0][0])
+    if kind == "date":
+        return str(found[1][0])
+    if kind == "yesno":
+        return polarity
+    if kind == "set":
+        parts = [" ".join(item) for item in listed]
+        return " | ".join(parts if question.ordered else sorted(parts))
+    return fold(text)

@@ -1,0 +1,122 @@
+"""Text as written → text as compared: Unicode, markup, tokens, stems. Knows English, not what is meant."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+from typing import Literal, NamedTuple, TypeAlias
+
+TokenKind: TypeAlias = Literal["ordinal", "date", "version", "number", "code", "word", "mark"]
+
+_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
+_SUPERSCRIPT = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻]+")
+_SUPERSCRIPT_DIGITS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+-")
+_BEFORE_FRACTION = re.compile(r"(?<=\d)(?=[\u00bc-\u00be\u2150-\u215e])")
+_NUMBER_DASH = re.compile(r"(?<=\d)\s*[–—]\s*(?=\d)")
+_PLAIN = str.maketrans(
+    {"‐": "-", "‑": "-", "−": "-", "⁄": "/", "‘": "'", "’": "'", "“": '"', "”": '"', "×": " x "}
+)
+_DASH = re.compile(r"\s*[–—]\s*")
+_MARKUP = re.compile(r"\*\*|__(?=\W|$)|(?<!\w)__|`|(?m:^\s*(?:#+|>|[-*•])\s+)")
+_CITATION_MARK = re.compile(r"\s*\[[^\[\]]{0,60}\]\s*$")
+_SPACE = re.compile(r"\s+")
+_TOKEN = re.compile(
+    r"""
+      (?P<ordinal>\d+(?:st|nd|rd|th)\b|\d{2,4}s\b)
+    | (?P<date>\d{1,4}(?P<sep>[/.-])\d{1,2}(?P=sep)\d{1,4}(?![\w/]|[.-]\d))
+    | (?P<version>\d+(?:\.\d+){2,})
+    | (?P<number>(?:(?<![\w)])[-+])?
+        (?:(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:[.,]\d+)?|\.\d+)
+        (?:[eE][-+]?\d+(?!\w))?)
+    | (?P<code>[^\W\d_]+[-_]?\d[\w-]*|\w*_\w+|[a-z]+[A-Z]\w*|(?:[A-Z][a-z]+){2,}\b
+        |[^\W\d_]\w*(?:\.[a-z]\w+)+|[A-Z](?:\+\+|\#))
+    | (?P<word>[^\W\d_]+(?:'[^\W\d_]+)*)
+    | (?P<mark>\S)
+    """,
+    re.VERBOSE,
+)
+
+ORDINALS = (
+    "zeroth first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth "
+    "fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth"
+).split()
+_ORDINAL_SUFFIX = {1: "st", 2: "nd", 3: "rd"}
+_ORDINAL_DIGITS = {word: f"{n}{_ORDINAL_SUFFIX.get(n, 'th')}" for n, word in enumerate(ORDINALS)}
+
+_IRREGULAR = dict(
+    pair.split(":")
+    for pair in (
+        "shown:show given:give gave:give taken:take took:take made:make held:hold sent:send told:tell "
+        "found:find paid:pay said:say led:lead kept:keep left:leave lost:lose built:build written:write "
+        "wrote:write known:know knew:know grew:grow grown:grow began:begin begun:begin rose:rise risen:rise "
+        "fell:fall fallen:fall drew:draw drawn:draw saw:see seen:see came:come became:become went:go gone:go "
+        "people:person men:man women:woman children:child feet:foot mice:mouse analyses:analysis"
+    ).split()
+)
+
+
+class Token(NamedTuple):
+    """A word, number, code or mark as it stands in the text, and folded for comparison."""
+
+    kind: TokenKind
+    text: str
+    folded: str
+
+
+def tidy(text: str) -> str:
+    """Compatible characters made one, invisible ones dropped, markup removed; superscripts stay powers.
+
+    `x²` becomes `x^2`, not `x2`; `2½` becomes `2 1/2`; a dash between numbers becomes "to".
+    """
+    text = _INVISIBLE.sub("", text)
+    if not text.isascii():
+        text = _SUPERSCRIPT.sub(lambda run: "^" + run.group().translate(_SUPERSCRIPT_DIGITS), text)
+        text = unicodedata.normalize("NFKC", _BEFORE_FRACTION.sub(" ", text))
+        text = _DASH.sub(" - ", _NUMBER_DASH.sub(" to ", text.translate(_PLAIN)))
+    return _SPACE.sub(" ", _CITATION_MARK.sub("", _MARKUP.sub("", text))).strip()
+
+
+def fold(text: str) -> str:
+    """Tidied text without case, leading article and outer punctuation."""
+    text = tidy(text).casefold()
+    previous = ""
+    while text != previous:
+        previous = text
+        text = text.strip(" \t\"'“”.,;:!?*_")
+        text = re.sub(r"^(?:an?|the)\s+(?=\S)", "", text)
+    return text
+
+
+def tokens(text: str) -> list[Token]:
+    """The tokens of a tidied text, in order."""
+    found = []
+    for match in _TOKEN.finditer(text):
+        kind = match.lastgroup or "mark"
+        written = match.group()
+        folded = written if kind == "code" else written.casefold()
+        found.append(Token(kind, written, folded))  # type: ignore[arg-type]
+    return found
+
+
+@lru_cache(maxsize=8192)
+def stem(word: str) -> str:
+    """A light stem: plural, -ed, -ing and final e removed; ordinals as digits ("first" → "1st")."""
+    if word in _ORDINAL_DIGITS:
+        return _ORDINAL_DIGITS[word]
+    word = _IRREGULAR.get(word, word)
+    if len(word) > 4 and word.endswith("ies"):
+        return word[:-3] + "y"
+    if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is", "'s")):
+        word = word[:-1]
+    for ending in ("ing", "ed"):
+        if len(word) > len(ending) + 2 and word.endswith(ending):
+            word = _undoubled(word[: -len(ending)])
+            break
+    return word[:-1] if len(word) > 3 and word.endswith("e") else word
+
+
+def _undoubled(word: str) -> str:
+    """`stopp` → `stop`, but `fall` and `miss` as they are."""
+    doubled = len(word) > 3 and word[-1] == word[-2] and word[-1] not in "lsz"
+    return word[:-1] if doubled else word
