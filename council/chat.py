@@ -25,6 +25,7 @@ from proxycouncil.council.events import (
     VoteEvent,
 )
 from proxycouncil.council.rendering import (
+    Locate,
     asked_line,
     ballot_line,
     dissent_lines,
@@ -54,6 +55,7 @@ class Chat:
         thread: name of the session.
         reader: where lines come from.
         console: where everything is shown.
+        locate: where the document of a source lies.
         clock: seconds, for Ctrl-C twice.
     """
 
@@ -64,21 +66,18 @@ class Chat:
         thread: str,
         reader: LineReader,
         console: Console,
+        locate: Locate = Path,
         clock: Callable[[], float] = monotonic,
     ) -> None:
         self.council = council
         self.thread = thread
         self.console = console
+        self.locate = locate
         self.last: Answer | None = None
         self._reader = reader
         self._clock = clock
         self._interrupted_at = float("-inf")
         self._leaving = False
-
-    @property
-    def root(self) -> Path | None:
-        """Where relative sources lie."""
-        return self.council.config.directory
 
     def run(self) -> None:
         """Until `/quit`, the end of the lines or Ctrl-C twice."""
@@ -143,7 +142,7 @@ class Chat:
 
     def _decide(self, decision: DecisionEvent) -> None:
         self.console.print()
-        self.console.print(numbered_answer(decision, root=self.root))
+        self.console.print(numbered_answer(decision, locate=self.locate))
         self.console.print()
         self.console.print(verdict(decision), style="dim")
         for line in dissent_lines(decision):

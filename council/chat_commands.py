@@ -54,7 +54,7 @@ def _sources(chat: Chat, _: str) -> None:
     if not answer.citations:
         chat.say("nothing was cited")
     for number, citation in enumerate(answer.citations, start=1):
-        chat.console.print(sources_text(number, citation, root=chat.root))
+        chat.console.print(sources_text(number, citation, locate=chat.locate))
 
 
 def _why(chat: Chat, _: str) -> None:

@@ -10,7 +10,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeAlias
+from typing import Annotated, Any, Self, TypeAlias
 
 from pydantic import (
     AfterValidator,
@@ -27,9 +27,10 @@ from pydantic import (
 from proxycouncil.council.config_errors import config_error, syntax_error
 from proxycouncil.errors import ConfigError
 from proxycouncil.graphs.protocols import SlateForm, SlateOrder
+from proxycouncil.specialists.loading import DeviceName, DtypeName
 from proxycouncil.specialists.prompts import FormatName
 
-RESERVED_NAMES = frozenset({"general", "council"})
+RESERVED_NAMES = frozenset({"general", "council", "base", "antiexpert"})
 _NAME = re.compile(r"[a-z][a-z0-9_-]{2,}")
 _PATH_PREFIXES = ("./", "../", "/", "~")
 _SQLITE = "sqlite:///"
@@ -79,12 +80,14 @@ class FamilyConfig(Section):
     """The large model: a path, or a hub id that may end in `@revision`."""
     antiexpert: Weights | None = None
     """The small untuned twin of every expert; needed as soon as one member has an expert."""
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    device: DeviceName = "auto"
     """Where the models run."""
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    """Precision of the weights in memory; `auto` is float32 on a CPU."""
+    dtype: DtypeName = "auto"
+    """Precision of the weights in memory; `auto` is float32 for a small family on a CPU, else as stored."""
     prompt: FormatName = "auto"
-    """Prompt format; `auto` takes the tokenizer's chat template where there is one."""
+    """How base and anti-expert are asked; `auto` takes the tokenizer's chat template where there is one."""
+    expert_prompt: FormatName = "auto"
+    """How experts with a tokenizer of their own are asked."""
     max_rows: Positive = 32
     """Sequences decoded together; further ones wait."""
     threads: Positive | None = None
@@ -223,7 +226,7 @@ class CouncilConfig(Section):
             if name in RESERVED_NAMES or not _NAME.fullmatch(name):
                 raise ValueError(
                     f"a specialist can't be called {name!r}: a name has three or more of a-z, 0-9, _ and -, "
-                    f"begins with a letter and is not {' or '.join(sorted(RESERVED_NAMES))}"
+                    f"begins with a letter and is none of {', '.join(sorted(RESERVED_NAMES))}"
                 )
         return specialists
 

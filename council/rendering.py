@@ -7,18 +7,23 @@ never read as markup, and stripped of what a terminal would obey.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, TextIO, TypeAlias
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from proxycouncil.errors import LibraryError
+
 if TYPE_CHECKING:
     from proxycouncil.council.events import DecisionEvent
     from proxycouncil.graphs.state import Ballot, Citation, Route, Tally
+
+Locate: TypeAlias = Callable[[str], Path]
+"""Where the document of a source lies now."""
 
 _BIDI = {chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F)}
 _STATUS_STYLE = {"answered": "green", "abstained": "yellow"}
@@ -54,7 +59,7 @@ def console_for(stream: TextIO) -> Console:
     )
 
 
-def numbered_answer(decision: DecisionEvent, *, root: Path | None) -> Text:
+def numbered_answer(decision: DecisionEvent, *, locate: Locate = Path) -> Text:
     """The answer, its citations and where they stand; one line of reason where there is no answer."""
     if not decision.text:
         return Text(f"The council does not know: {one_line(decision.reason)}")
@@ -63,22 +68,22 @@ def numbered_answer(decision: DecisionEvent, *, root: Path | None) -> Text:
     if marks:
         text.append(f" {marks}", style="cyan")
     for number, citation in enumerate(decision.citations, start=1):
-        text.append("\n").append_text(citation_line(number, citation, root=root))
+        text.append("\n").append_text(citation_line(number, citation, locate=locate))
     return text
 
 
-def citation_line(number: int, citation: Citation, *, root: Path | None) -> Text:
+def citation_line(number: int, citation: Citation, *, locate: Locate = Path) -> Text:
     """`[1] Title — place`, and the quote under it."""
-    place = place_of(citation["source"], citation["start"], root=root)
+    place = place_of(citation["source"], citation["start"], locate=locate)
     line = Text(f"\n[{number}] ", style="cyan")
     line.append(one_line(citation["title"]), style="bold")
     line.append(f" — {one_line(place)}\n", style="dim")
     return line.append(f"    “{one_line(citation['quote'])}”", style="default")
 
 
-def sources_text(number: int, citation: Citation, *, root: Path | None) -> Text:
+def sources_text(number: int, citation: Citation, *, locate: Locate = Path) -> Text:
     """A citation with all there is to find it again."""
-    text = citation_line(number, citation, root=root)
+    text = citation_line(number, citation, locate=locate)
     where = f"{citation['domain']} · characters {citation['start']}–{citation['end']}"
     return text.append(f"\n    {one_line(where)} · passage {citation['passage_id']}", style="dim")
 
@@ -158,9 +163,12 @@ def pairs_table(pairs: Mapping[str, str]) -> Table:
     return table
 
 
-def place_of(source: str, start: int, *, root: Path | None) -> str:
-    """`file:line` of a character offset; the file alone where it can't be read any more."""
-    line = _line_of((root or Path()) / source, start)
+def place_of(source: str, start: int, *, locate: Locate = Path) -> str:
+    """`file:line` of a character offset; the file alone where it can't be found or read any more."""
+    try:
+        line = _line_of(locate(source), start)
+    except LibraryError:
+        line = None
     return source if line is None else f"{source}:{line}"
 
 

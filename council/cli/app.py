@@ -9,7 +9,7 @@ import typer
 from typer.main import get_command
 
 from proxycouncil import __version__
-from proxycouncil.council.cli import ask, chat, doctor, evaluation, project
+from proxycouncil.council.cli import ask, chat, doctor, evaluation, library, project, tune
 from proxycouncil.council.cli.running import Debug, Process, guarded
 
 
@@ -41,7 +41,10 @@ def create_app() -> typer.Typer:
     app.callback()(_root)
     app.command("ask")(ask.ask)
     app.command("chat")(chat.chat)
+    app.command("ingest")(library.ingest)
+    app.command("inspect")(library.inspect)
     app.command("init")(project.init)
+    app.command("tune")(tune.tune)
     app.command("graph")(project.graph)
     app.command("doctor")(doctor.doctor)
     app.add_typer(evaluation.create_group(), name="eval")

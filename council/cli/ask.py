@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
-from proxycouncil.council.cli.running import ConfigFile, Debug, Process, process_of
+from proxycouncil.council.cli.running import ConfigFile, Debug, Process, locator, process_of
 from proxycouncil.errors import UnknownDomainError, UsageError
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def ask(
     asked = _one_question(question) if file is None else None
     with process.open(config) as council:
         chosen = _members(members, council)
-        reporter = JsonReporter() if as_json else TextReporter(root=council.config.directory)
+        reporter = JsonReporter() if as_json else TextReporter(locate=locator(council))
         if asked is not None:
             code = _ask_one(asked, council, reporter, thread=thread, members=chosen, timings=timings)
         else:

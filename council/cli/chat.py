@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from proxycouncil.council.cli.running import ConfigFile, Debug, process_of
+from proxycouncil.council.cli.running import ConfigFile, Debug, locator, process_of
 from proxycouncil.errors import UsageError
 
 if TYPE_CHECKING:
@@ -42,7 +42,8 @@ def chat(
         _keep_sessions(council, state)
         history = state / "history" if state else None
         reader = open_reader(history=history, phrases=phrases(council.members))
-        talk = Chat(council, thread=name, reader=reader, console=console_for(sys.stdout))
+        console = console_for(sys.stdout)
+        talk = Chat(council, thread=name, reader=reader, console=console, locate=locator(council))
         if sys.stdout.isatty():
             talk.say(f"session {name}: ask, or /help", style="dim")
         talk.run()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Protocol
 
 from proxycouncil.council.events import (
@@ -16,6 +15,7 @@ from proxycouncil.council.events import (
     VoteEvent,
 )
 from proxycouncil.council.rendering import (
+    Locate,
     asked_line,
     ballot_line,
     console_for,
@@ -55,8 +55,8 @@ class JsonReporter:
 class TextReporter:
     """The answer on stdout and nothing else; progress and verdict on stderr."""
 
-    def __init__(self, *, root: Path | None) -> None:
-        self._root = root
+    def __init__(self, *, locate: Locate) -> None:
+        self._locate = locate
         self._answers = console_for(sys.stdout)
         self._progress = console_for(sys.stderr)
         self._answered = 0
@@ -83,7 +83,7 @@ class TextReporter:
         if decision.outcome == "error":
             self._progress.print(f"error: {one_line(decision.reason)}", style="red")
             return
-        self._answers.print(numbered_answer(decision, root=self._root))
+        self._answers.print(numbered_answer(decision, locate=self._locate))
         self._progress.print(verdict(decision))
         for line in dissent_lines(decision):
             self._progress.print(line)

@@ -44,6 +44,16 @@ class Process:
         return self.opener(file)
 
 
+def locator(council: Council) -> Callable[[str], Path]:
+    """How a source is found on disk: the library knows where its documents lie."""
+
+    def locate(source: str) -> Path:
+        resolve: Callable[[str], Path] = getattr(council.library, "resolve", Path)
+        return resolve(source)
+
+    return locate
+
+
 def process_of(ctx: typer.Context) -> Process:
     """The run that a command belongs to."""
     found = ctx.find_object(Process)
