@@ -26,6 +26,9 @@ _CONTENT, _REPLY = "\ue000", "\ue001"
 class PromptFormat(Protocol):
     """A model's way of being asked."""
 
+    encoder: TextEncoder
+    end: int
+    """The token that ends an answer."""
     stops: tuple[str, ...]
     """Texts that show that the model has gone on to something else."""
 
@@ -70,27 +73,27 @@ class DelimiterFormat:
                 f"the tokenizer {tokenizer.name_or_path!r} has no {PASSAGE}, {QUESTION} and {ANSWER}",
                 hint='use the prompt format "auto", "chat" or "plain"',
             )
-        self._encoder = TextEncoder(tokenizer)
-        self._end = _end_token(tokenizer)
+        self.encoder = TextEncoder(tokenizer)
+        self.end = _end_token(tokenizer)
         vocabulary = tokenizer.get_vocab()
         self._passage, self._question, self._answer = (vocabulary[t] for t in (PASSAGE, QUESTION, ANSWER))
 
     def encode(self, prompt: Prompt | str) -> list[int]:
         """Token ids of the whole prompt."""
         if isinstance(prompt, str):
-            return _plain_ids(self._encoder, prompt)
+            return _plain_ids(self.encoder, prompt)
         question = self._piece(self._question, clean(prompt.question))
-        ids = [*self._encoder.prefix, *question]
+        ids = [*self.encoder.prefix, *question]
         for snippet in prompt.snippets:
             ids += self._piece(self._passage, _line(snippet))
         return [*ids, *question, self._answer]
 
     def target_ids(self, answer: str) -> list[int]:
         """Token ids of ` answer<|end|>`."""
-        return [*self._encoder.data(" " + clean(answer)), self._end]
+        return [*self.encoder.data(" " + clean(answer)), self.end]
 
     def _piece(self, delimiter: int, text: str) -> list[int]:
-        return [delimiter, *self._encoder.data(" " + text)]
+        return [delimiter, *self.encoder.data(" " + text)]
 
 
 class ChatFormat:
@@ -107,7 +110,7 @@ class ChatFormat:
                 f"the tokenizer {tokenizer.name_or_path!r} has no chat template",
                 hint='use the prompt format "auto" or "plain"',
             )
-        self._encoder = TextEncoder(tokenizer)
+        self.encoder = TextEncoder(tokenizer)
         question = {"role": "user", "content": _CONTENT}
         rendered = _render(tokenizer, [question], add_generation_prompt=True)
         self._before, found, self._after = rendered.partition(_CONTENT)
@@ -117,29 +120,29 @@ class ChatFormat:
                 hint='repair its chat_template, or use the prompt format "plain"',
             )
         answered = _render(tokenizer, [question, {"role": "assistant", "content": _REPLY}])
-        self._end = self._turn_end(answered.partition(_REPLY)[2], tokenizer)
+        self.end = self._turn_end(answered.partition(_REPLY)[2], tokenizer)
 
     def encode(self, prompt: Prompt | str) -> list[int]:
         """Token ids of the whole prompt."""
         if isinstance(prompt, str):
-            return _plain_ids(self._encoder, prompt)
+            return _plain_ids(self.encoder, prompt)
         content = _message(prompt)
-        if self._encoder.markup(content) == self._encoder.data(content):
+        if self.encoder.markup(content) == self.encoder.data(content):
             # Nothing special in it: encode in one piece, as in training, so that merges cross the seams.
-            return self._encoder.markup(self._before + content + self._after)
+            return self.encoder.markup(self._before + content + self._after)
         return [
-            *self._encoder.markup(self._before),
-            *self._encoder.data(content),
-            *self._encoder.markup(self._after),
+            *self.encoder.markup(self._before),
+            *self.encoder.data(content),
+            *self.encoder.markup(self._after),
         ]
 
     def target_ids(self, answer: str) -> list[int]:
         """Token ids of the answer and of the token that ends the assistant's turn."""
-        return [*self._encoder.data(answer.strip()), self._end]
+        return [*self.encoder.data(answer.strip()), self.end]
 
     def _turn_end(self, tail: str, tokenizer: PreTrainedTokenizerBase) -> int:
         special = set(tokenizer.all_special_ids) | set(tokenizer.added_tokens_decoder)
-        closing = [token for token in self._encoder.markup(tail) if token in special]
+        closing = [token for token in self.encoder.markup(tail) if token in special]
         return closing[0] if closing else _end_token(tokenizer)
 
 
@@ -149,17 +152,17 @@ class PlainFormat:
     stops: tuple[str, ...] = ("\nQuestion:", "\nPassages:")
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
-        self._encoder = TextEncoder(tokenizer)
-        self._end = _end_token(tokenizer)
+        self.encoder = TextEncoder(tokenizer)
+        self.end = _end_token(tokenizer)
 
     def encode(self, prompt: Prompt | str) -> list[int]:
         """Token ids of the whole prompt."""
         text = prompt if isinstance(prompt, str) else f"{_message(prompt)}\nAnswer:"
-        return _plain_ids(self._encoder, text)
+        return _plain_ids(self.encoder, text)
 
     def target_ids(self, answer: str) -> list[int]:
         """Token ids of ` answer` and of the end token."""
-        return [*self._encoder.data(" " + clean(answer)), self._end]
+        return [*self.encoder.data(" " + clean(answer)), self.end]
 
 
 def _message(prompt: Prompt) -> str:

@@ -38,11 +38,6 @@ def differing_ids(ours: PreTrainedTokenizerBase, theirs: PreTrainedTokenizerBase
     return sorted(i for i in suspects if not (i in added and (i not in mine or i not in other)))
 
 
-def known_width(tokenizer: PreTrainedTokenizerBase) -> int:
-    """One more than the largest id that the tokenizer can decode."""
-    return max(tokenizer.get_vocab().values()) + 1
-
-
 def _tokens_by_id(tokenizer: PreTrainedTokenizerBase) -> dict[int, str]:
     return {i: token for token, i in tokenizer.get_vocab().items()}
 

@@ -1,0 +1,103 @@
+"""From checked files to modules, by transformers: safetensors only, no remote code.
+
+Knows devices and number formats; nothing of adapters, nor of which part of a family a model plays.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from proxycouncil.errors import FamilyError
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from proxycouncil.specialists.checkpoint import Checkpoint
+
+DeviceName: TypeAlias = Literal["auto", "cpu", "cuda", "mps"]
+DtypeName: TypeAlias = Literal["auto", "float32", "bfloat16", "float16"]
+
+SMALL = 100_000_000
+"""Families whose base has fewer parameters are computed in float32 on a CPU."""
+
+
+def choose_device(name: str) -> torch.device:
+    """The named device; "auto" takes an accelerator where there is one."""
+    import torch
+
+    if name != "auto":
+        return torch.device(name)
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def choose_dtype(name: str, device: torch.device, parameters: int) -> torch.dtype:
+    """The named number format; "auto" is bfloat16 where the processor has it and the family is not small."""
+    import torch
+
+    if name != "auto":
+        chosen: torch.dtype = getattr(torch, name)
+        return chosen
+    if device.type == "cpu":
+        # torch has no public test for bfloat16 on a CPU; this is the one that its own inductor uses.
+        has_bfloat16 = torch.ops.mkldnn._is_mkldnn_bf16_supported()  # noqa: SLF001
+        return torch.bfloat16 if parameters >= SMALL and has_bfloat16 else torch.float32
+    if device.type == "cuda" and not torch.cuda.is_bf16_supported():
+        return torch.float16
+    return torch.bfloat16
+
+
+def load_tokenizer(checkpoint: Checkpoint) -> PreTrainedTokenizerBase:
+    """The tokenizer that lies beside the weights.
+
+    Raises:
+        FamilyError: there is none, or it can't be read.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+            checkpoint.path, trust_remote_code=False, local_files_only=True
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise FamilyError(
+            f"{checkpoint.path} has no readable tokenizer: {error}",
+            hint="copy tokenizer.json and tokenizer_config.json of the same model beside the weights",
+        ) from error
+    return tokenizer
+
+
+def load_module(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> PreTrainedModel:
+    """The model, ready to read.
+
+    Raises:
+        FamilyError: the weights are not those that the config describes.
+    """
+    from transformers import AutoModelForCausalLM
+
+    loader: Any = AutoModelForCausalLM
+    try:
+        module, report = loader.from_pretrained(
+            checkpoint.path,
+            dtype=dtype,
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=True,
+            output_loading_info=True,
+        )
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise _foreign(checkpoint, str(error)) from error
+    missing = sorted(report["missing_keys"])
+    if missing:
+        raise _foreign(checkpoint, f"{len(missing)} weights are missing, first {missing[0]}")
+    ready: PreTrainedModel = module.to(device).eval().requires_grad_(False)
+    return ready
+
+
+def _foreign(checkpoint: Checkpoint, what: str) -> FamilyError:
+    return FamilyError(
+        f"{checkpoint.path} can't be loaded: {what}",
+        hint="config.json and the weights must come from one model: copy or download both again",
+    )
