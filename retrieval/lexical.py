@@ -1,0 +1,72 @@
+"""Words → BM25 scores, by bm25s with our own tokens.
+
+Knows what a word is where terms and numbers matter: "C++", "-5" and "3.5%" are words, which the usual
+tokenisers drop. Knows no passages: a document here is a title and a text, and a score is for its position.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from bm25s import BM25
+
+_TITLE_WEIGHT = 2
+_TOKEN = re.compile(
+    r"(?<![\w.])-?\d+(?:[.,]\d+)*%?"  # -5, 3.5%, 1,000; the hyphen of COVID-19 is no minus
+    r"|\w+(?:['’]\w+)*(?:\+\+|#)?"  # words, don't, C++, F#
+)
+_THOUSANDS = re.compile(r"-?\d{1,3}(?:,\d{3})+(?:\.\d+)?%?")
+_STOP_WORDS = frozenset(
+    "a an and are as at be by can could did do does for from had has have how i if in into is it its me my "
+    "of on or so than that the their them then there these they this those to was were what what's when "
+    "where which who whom whose why will with would you your".split()
+)
+
+
+def tokens(text: str) -> list[str]:
+    """Lower-case words and numbers; a text of nothing but stop words keeps them."""
+    folded = unicodedata.normalize("NFKC", text).casefold().replace("−", "-").replace("’", "'")
+    words = [_canonical(match[0]) for match in _TOKEN.finditer(folded)]
+    return [word for word in words if word not in _STOP_WORDS] or words
+
+
+def _canonical(word: str) -> str:
+    if _THOUSANDS.fullmatch(word):
+        return word.replace(",", "")
+    return word.removesuffix("'s")
+
+
+class LexicalIndex:
+    """BM25 (Lucene's form, k1 = 1.5, b = 0.75) over titled texts; the title counts twice."""
+
+    def __init__(self, documents: Sequence[tuple[str, str]]) -> None:
+        self._size = len(documents)
+        self._vocabulary: dict[str, int] = {}
+        self._bm25 = self._build(documents)
+
+    def scores(self, question: str) -> NDArray[np.float32]:
+        """One score a document, in their order; 0 without a common word."""
+        known = [self._vocabulary[word] for word in tokens(question) if word in self._vocabulary]
+        if self._bm25 is None or not known:
+            return np.zeros(self._size, np.float32)
+        return np.asarray(self._bm25.get_scores_from_ids(known), np.float32)
+
+    def _build(self, documents: Sequence[tuple[str, str]]) -> BM25 | None:
+        numbered = [
+            [self._vocabulary.setdefault(word, len(self._vocabulary)) for word in words]
+            for words in (tokens(title) * _TITLE_WEIGHT + tokens(text) for title, text in documents)
+        ]
+        if not self._vocabulary:
+            return None
+        from bm25s import BM25
+
+        index = BM25(method="lucene")
+        index.index((numbered, self._vocabulary), create_empty_token=False, show_progress=False)
+        return index

@@ -1,0 +1,86 @@
+"""Passages → what a member reads: whole passages, or the best sentences of the best, in an asked order.
+
+Knows spans, scores and orders, all pure; how near a sentence is to the question is for the caller to say.
+Three sentences hold what five passages hold, with a tenth of the words (docs/retrieval.md).
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from typing import Literal, TypeAlias
+
+from proxycouncil.retrieval.passage import Excerpt, Passage
+from proxycouncil.retrieval.sentences import sentence_spans
+
+Form: TypeAlias = Literal["sentences", "passages"]
+Order: TypeAlias = Literal["best_first", "best_last", "edges", "shuffled"]
+
+PASSAGES_READ = 5
+"""Sentences are taken from this many best passages."""
+RANK_WEIGHT = 4.5
+"""A passage's fused score (1/61 at most from each ranking) beside a sentence's cosine."""
+
+
+def whole_passages(passages: Sequence[Passage]) -> list[Excerpt]:
+    """Each passage as one excerpt, with its score."""
+    return [Excerpt(passage, passage.text, passage.start, passage.end, passage.score) for passage in passages]
+
+
+def sentences_of(passages: Sequence[Passage]) -> list[Excerpt]:
+    """Every sentence of the passages, unscored, each text once."""
+    excerpts: dict[str, Excerpt] = {}
+    for passage in passages:
+        for start, end in sentence_spans(passage.text):
+            text = passage.text[start:end]
+            excerpt = Excerpt(passage, text, passage.start + start, passage.start + end)
+            excerpts.setdefault(" ".join(text.split()), excerpt)
+    return list(excerpts.values())
+
+
+def best_sentences(sentences: Sequence[Excerpt], cosines: Sequence[float], limit: int) -> list[Excerpt]:
+    """The sentences nearest to the question, those of higher passages favoured; best first."""
+    scored = [
+        Excerpt(
+            sentence.passage,
+            sentence.text,
+            sentence.start,
+            sentence.end,
+            cosine + RANK_WEIGHT * sentence.passage.score,
+        )
+        for sentence, cosine in zip(sentences, cosines, strict=True)
+    ]
+    return sorted(scored, key=lambda excerpt: (-excerpt.score, excerpt.passage.id, excerpt.start))[
+        : max(limit, 0)
+    ]
+
+
+def within_budget(
+    excerpts: Sequence[Excerpt], budget_tokens: int | None, count_tokens: Callable[[str], int] | None
+) -> list[Excerpt]:
+    """The first excerpts, best first, whose titles and texts together fit; all without a budget."""
+    if budget_tokens is None or count_tokens is None:
+        return list(excerpts)
+    kept = []
+    for excerpt in excerpts:
+        budget_tokens -= count_tokens(f"{excerpt.passage.title}: {excerpt.text}")
+        if budget_tokens < 0:
+            break
+        kept.append(excerpt)
+    return kept
+
+
+def arrange(excerpts: Sequence[Excerpt], order: Order, seed: int = 0) -> list[Excerpt]:
+    """Best-first excerpts in the asked order.
+
+    `edges` puts the best at both ends, where long prompts are read best; `shuffled` depends on the seed and
+    on which excerpts there are, alone.
+    """
+    if order == "best_last":
+        return list(excerpts)[::-1]
+    if order == "edges":
+        return [*excerpts[::2], *list(excerpts[1::2])[::-1]]
+    if order == "shuffled":
+        fixed = sorted(excerpts, key=lambda excerpt: (excerpt.passage.id, excerpt.start))
+        return random.Random(seed).sample(fixed, len(fixed))
+    return list(excerpts)
