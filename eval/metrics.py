@@ -95,7 +95,7 @@ def mcnemar(first: Truths, second: Truths) -> float:
     only_first, only_second = int((one & ~two).sum()), int((two & ~one).sum())
     discordant = only_first + only_second
     tail = sum(math.comb(discordant, k) for k in range(min(only_first, only_second) + 1))
-    return min(1.0, 2 * tail / 2**discordant)
+    return min(1.0, 2 * tail / (1 << discordant))
 
 
 def brier(confidence: Numbers, right: Truths) -> float:
