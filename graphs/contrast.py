@@ -74,7 +74,7 @@ def _fitted(fragment: str, subject: Subject, *, about: bool) -> str:
 
 
 def _swap_quality(quality: str, question: str) -> str | None:
-    """ "the last ones" after "the first items"; "the long-sighted ones" after "short-sighted people"."""
+    """As "the last ones" after "the first items"; "the long-sighted ones" after "short-sighted people"."""
     ending = quality.rsplit("-", 1)[-1] if "-" in quality else ""
     for word in re.findall(r"[\w-]+", question):
         same_row = word.lower() in _ORDINALS and quality.lower() in _ORDINALS
@@ -84,7 +84,7 @@ def _swap_quality(quality: str, question: str) -> str | None:
 
 
 def _swap_phrase(fragment: str, question: str) -> str:
-    """ "in a vein" in place of "in an artery"; behind the question where that has no such phrase."""
+    """As "in a vein" in place of "in an artery"; behind the question where that has no such phrase."""
     preposition = fragment.partition(" ")[0]
     found = list(re.finditer(rf"\b{preposition}\b\s+(?P<rest>.+)$", question, re.IGNORECASE))
     if found and len(found[-1]["rest"].split()) <= _TAIL_WORDS and found[-1].start() > 0:
@@ -93,7 +93,7 @@ def _swap_phrase(fragment: str, question: str) -> str:
 
 
 def _swap_alike(fragment: str, question: str) -> str | None:
-    """ "second degree" in place of "first degree", "UDP" in place of "TCP"."""
+    """As "second degree" in place of "first degree", "UDP" in place of "TCP"."""
     new, old = fragment.split(), question.split()
     for at in range(len(old) - len(new) + 1):
         window = old[at : at + len(new)]

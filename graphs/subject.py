@@ -96,7 +96,7 @@ def _things(question: str, person: str, named: str) -> str:
 
 
 def _plural(thing: str) -> str:
-    """ "a bond" as "they" would have it: "bonds"."""
+    """What "they" would mean by "a bond": bonds."""
     article, _, noun = thing.partition(" ")
     if article.lower() not in {"a", "an"}:
         return thing

@@ -139,7 +139,7 @@ def _ask_for_more(question: str, subject: Subject) -> str | None:
 
 
 def _finish_verb(question: str, subject: Subject) -> str | None:
-    """ "when don't they need to?" gets its subject and its verb from the last question."""
+    """So "when don't they need to?" gets its subject and its verb from the last question."""
     short, full = _CUT_SHORT.search(question), _SUPPORTED.search(subject.question)
     if not short or not full:
         return None
@@ -148,7 +148,7 @@ def _finish_verb(question: str, subject: Subject) -> str | None:
 
 
 def _ask_back(question: str, subject: Subject) -> str | None:
-    """ "since when?" is asked together with the last question."""
+    """So "since when?" is asked together with the last question."""
     asked = _CONNECTIVE.sub("", question)
     if not _BARE_ASK.match(asked):
         return None
@@ -156,7 +156,7 @@ def _ask_back(question: str, subject: Subject) -> str | None:
 
 
 def _name_noun(question: str, subject: Subject) -> str | None:
-    """ "the symptoms?" of what: a noun that is always something's gets the subject behind it."""
+    """Symptoms are always of something: such a noun gets the subject behind it."""
     body = _LEAD.sub("", question).rstrip("?.! ")
     reference = find_reference(body)
     if reference is None or reference.kind != "noun":
@@ -171,7 +171,7 @@ def _name_noun(question: str, subject: Subject) -> str | None:
 
 
 def _which_of(question: str, subject: Subject) -> str | None:
-    """ "which is faster?" after two things were compared."""
+    """After two things were compared, "which is faster?" is about those."""
     found = _WHICH.match(question)
     if not found or " and " not in subject.things:
         return None
@@ -220,7 +220,7 @@ def _thing(words: str, subject: Subject, after: str) -> str:
 
 
 def _that_noun(noun: str, subject: Subject) -> str:
-    """ "that paper" is one about the subject; "that man" is who was named; "that disease" is the subject."""
+    """A paper is one about the subject, a man is who was named, a disease is the subject."""
     if noun.lower() in _WRITINGS:
         return f"the {noun} about {subject.thing}"
     return subject.person or subject.thing if noun.lower() in {"man", "woman", "person"} else subject.thing
@@ -245,7 +245,7 @@ def _one(words: str, subject: Subject) -> str:
 
 
 def _carry_over(question: str, subject: Subject) -> str | None:
-    """ "and does exercise help?": a yes-or-no question that begins with "and" is about the same subject."""
+    """A yes-or-no question that begins with "and" is about the same subject: "and does exercise help?"."""
     connected = _CONNECTIVE.match(question)
     if not connected or not _YES_NO.match(question[connected.end() :]):
         return None
