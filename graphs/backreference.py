@@ -41,13 +41,14 @@ _BOUNDARIES = frozenset(
     " though where whether since without by to how what why , ; : . ! ? – —".split()
 )
 _FUNCTION_WORDS = frozenset(
-    "a an the of in on at to for from with by about into over under as is are was were be been being am do"
-    " does did done doing have has had can could will would shall should may might must what which who whom"
-    " whose why when where how and but or so if then than there here not no any some all each every both many"
-    " much more most less least few little very too also just only ever never still yet often long far old"
-    " big high i you we me us my your our people someone somebody anyone anybody one ones it its they them"
-    " their this that these those he him his she her say says said call called mean means happen happens get gets"
-    " got go goes make makes made take takes let lets like s t re whats tell please".split()
+    "a an the of in on at to for from with by about into over under as is are was were be been being am"
+    " do does did done doing have has had can could will would shall should may might must what which"
+    " who whom whose why when where how and but or so if then than there here not no any some all each"
+    " every both many much more most less least few little very too also just only ever never still yet"
+    " often long far old big high i you we me us my your our people someone somebody anyone anybody one"
+    " ones it its they them their this that these those he him his she her say says said call called"
+    " mean means happen happens get gets got go goes make makes made take takes let lets like s t re"
+    " whats tell please".split()
 )
 _PERSON_WORDS = (
     "someone somebody anyone anybody everyone person people man men woman women boys? girls? child children"
@@ -107,11 +108,12 @@ _THERE = re.compile(
 )
 _ALWAYS_OF_SOMETHING = (
     "treatment symptom cause cure remedy risk difference answer advantage disadvantage benefit drawback"
-    " effect consequence purpose point use reason result outcome penalty punishment definition meaning formula"
-    " unit origin history inventor founder author discoverer title name date year price limit exception example"
-    " requirement condition type kind part stage step phase element component member defence defense"
-    " prevention prognosis diagnosis alternative solution danger problem catch downside upside side-effect"
-    " sign trigger function role aim goal rule feature property weakness strength criticism evidence therapy"
+    " effect consequence purpose point use reason result outcome penalty punishment definition meaning"
+    " formula unit origin history inventor founder author discoverer title name date year price limit"
+    " exception example requirement condition type kind part stage step phase element component member"
+    " defence defense prevention prognosis diagnosis alternative solution danger problem catch downside"
+    " upside side-effect sign trigger function role aim goal rule feature property weakness strength"
+    " criticism evidence therapy"
 )
 _QUALITY = (
     "very best main usual most common first biggest typical side legal normal early long-term possible exact"
