@@ -107,7 +107,7 @@ def _read(text: str, question: Asked, *, hedged: bool) -> Canonical:
     counts = [span for span in amounts(words) if taken.isdisjoint(range(span.start, span.stop))]
     taken |= {index for span in counts for index in range(span.start, span.stop)}
     said = content(words, taken, question)
-    listed = items(text)
+    listed = () if counts or days else items(text)
     polarity = _polarity(words, said, question)
     found = _moments(counts, question), tuple(day.date for day in days)
     kind = _kind(found, said, polarity, listed)
@@ -154,7 +154,7 @@ def _measured(amount: Amount, question: Asked) -> Amount:
 
 
 def _polarity(words: Sequence[Token], said: Content, question: Asked) -> Polarity:
-    """Yes or no: said outright, or by repeating a yes/no question's predicate with or without negation."""
+    """Yes or no: said outright, or by saying a yes/no question's own words with or without negation."""
     first = words[0].folded if words else ""
     if first in _YES:
         return "yes"
@@ -162,13 +162,11 @@ def _polarity(words: Sequence[Token], said: Content, question: Asked) -> Polarit
         return "no"
     if not question.polar:
         return ""
-    head = words[: said.head_stop]
-    repeats = any(stem(token.folded) == question.predicate for token in head)
     bare = not set(said.head) - _FILLER_STEMS
-    echoes = any(token.folded in AUXILIARIES or token.folded.endswith("n't") for token in head)
-    if said.negations and (repeats or bare):
-        return "no"
-    return "yes" if echoes and (repeats or bare) and not said.negations else ""
+    echoes = any(token.folded in AUXILIARIES for token in words[: said.head_stop])
+    if not bare or not (said.negations or echoes):
+        return ""
+    return "no" if said.negations else "yes"
 
 
 def _kind(

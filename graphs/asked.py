@@ -41,8 +41,6 @@ class Asked:
     stems: frozenset[str] = frozenset()
     polar: str = ""
     """The auxiliary of a yes/no question ("is"), else ""."""
-    predicate: str = ""
-    """Stem of a yes/no question's last word, which an answer in full repeats."""
     ordered: bool = False
     """Lists are rankings."""
     open: bool = False
@@ -63,11 +61,9 @@ def asked(question: str) -> Asked:
     sentence = _LAST_SENTENCE.search(text)
     words = [token for token in tokens(text) if token.kind != "mark"]
     last = [token for token in tokens(sentence.group() if sentence else text) if token.kind != "mark"]
-    polar = _polar(last)
     return Asked(
         stems=frozenset(stem(token.folded) for token in words),
-        polar=polar,
-        predicate=stem(last[-1].folded) if polar else "",
+        polar=_polar(last),
         ordered=_ORDER.search(text) is not None,
         open=_ACCOUNT.match(sentence.group().strip() if sentence else text) is not None,
         unit=_unit(text),

@@ -17,7 +17,7 @@ NEGATIONS = frozenset(
 )
 _PRONOUNS = frozenset(
     "it its they them their theirs he him his she her hers we us our you your i me my this that these those "
-    "there itself himself herself themselves one's".split()
+    "there itself himself herself themselves".split()
 )
 _HOLLOW = (
     AUXILIARIES
@@ -34,7 +34,7 @@ _CLASSES = {
     "some": "some several sometimes occasionally",
     "few": "few little rarely seldom",
     "usual": "usually normally generally typically commonly often",
-    "only": "only solely exclusively alone",
+    "only": "only solely exclusively",
     "if": "if unless provided except excluding but although though however until whether",
     "may": "may might could possibly perhaps",
     "must": "must shall required requires mandatory need needs",
@@ -48,18 +48,24 @@ _SUBORDINATE = frozenset(
 )
 _PREPOSITIONS = frozenset("in on at from for with of to by during after before under over into near".split())
 _BE = frozenset("is are was were be been being".split())
-_FINITE = (AUXILIARIES | _PRONOUNS) - {"one's"}
+_FINITE = AUXILIARIES | _PRONOUNS | {"which", "who", "whom", "where", "when"}
+_SIGNS = frozenset("^+<>=/%")
 _ITEM_BREAK = re.compile(r"\s*(?:[,;|]\s*(?:and|or)\b|[,;|]|\b(?:and|or)\b|&)\s*", re.IGNORECASE)
 _CONJUNCTION = re.compile(r"\b(?:and|or)\b|&|\|", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """The words of an answer that the question does not already say, stemmed, agents first."""
+    """The words of an answer, stemmed, agents before what they do."""
 
     words: tuple[str, ...] = ()
+    """Those that the question does not already say."""
+    order: tuple[str, ...] = ()
+    """All of them, the question's as well: who does what to whom."""
     head: tuple[str, ...] = ()
-    """Those before the first comma, bracket or subordinate clause."""
+    """`words` before the first comma, bracket or subordinate clause."""
+    phrase_ends: frozenset[int] = frozenset()
+    """Numbers of words of the head after which a phrase may end: "water" is no phrase in "water vapour"."""
     head_stop: int = 0
     """The token at which the head ends."""
     negations: int = 0
@@ -75,22 +81,7 @@ EMPTY = Content()
 
 def content(tokens: Sequence[Token], taken: Collection[int], asked: Asked) -> Content:
     """Read the tokens that no amount or date has taken."""
-    stop = _head_stop(tokens, taken, asked)
-    free = [index for index in range(len(tokens)) if index not in taken]
-    words = _words(tokens, free, asked)
-    letters = [tokens[index] for index in free if tokens[index].kind in ("word", "code")]
-    named = [token for token in letters if token.folded not in _HOLLOW]
-    return Content(
-        words=words,
-        head=_words(tokens, [index for index in free if index < stop], asked),
-        head_stop=stop,
-        negations=sum(_negates(tokens[index]) for index in free),
-        qualifiers=_qualifiers(tokens, free, asked),
-        names=_names(tokens, free, asked),
-        codes=frozenset(token.text for token in letters if token.kind == "code") - asked.stems,
-        initials="".join(token.folded[0] for token in named) if len(named) > 1 else "",
-        acronym=_acronym(named),
-    )
+    return _Reader(tokens, taken, asked).content()
 
 
 def items(text: str) -> tuple[tuple[str, ...], ...]:
@@ -108,87 +99,138 @@ def items(text: str) -> tuple[tuple[str, ...], ...]:
     )
 
 
-def _head_stop(tokens: Sequence[Token], taken: Collection[int], asked: Asked) -> int:
-    """Where the clause ends that answers: "Venus, at about 465 degrees, because …" stops after Venus."""
-    said = False
-    for index, token in enumerate(tokens):
-        ends = token.folded in _BREAKS or token.folded in _SUBORDINATE or (token.text == "." and said)
-        if index not in taken and said and ends and not _inside(tokens, index):
-            return index
-        meaningful = (
-            token.kind != "mark" and token.folded not in _HOLLOW and stem(token.folded) not in asked.stems
+class _Reader:
+    """One answer's tokens under one question."""
+
+    def __init__(self, tokens: Sequence[Token], taken: Collection[int], asked: Asked) -> None:
+        self.tokens = tokens
+        self.taken = taken
+        self.asked = asked
+        self.free = [index for index in range(len(tokens)) if index not in taken]
+        self.shouted = not any(character.islower() for token in tokens for character in token.text)
+
+    def content(self) -> Content:
+        """Everything at once."""
+        stop = self._head_stop()
+        told = self._told()
+        new = [index for index in told if stem(self.tokens[index].folded) not in self.asked.stems]
+        head = [index for index in new if index < stop]
+        letters = [self.tokens[index] for index in self.free if self.tokens[index].kind in ("word", "code")]
+        meant = [token for token in letters if token.folded not in _HOLLOW]
+        return Content(
+            words=self._stems(new),
+            order=self._stems(told),
+            head=self._stems(head),
+            phrase_ends=frozenset(n for n, index in enumerate(head, start=1) if self._phrase_ends(index)),
+            head_stop=stop,
+            negations=sum(_negates(self.tokens[index]) for index in self.free),
+            qualifiers=self._qualifiers(),
+            names=self._names(),
+            codes=frozenset(token.text for token in letters if token.kind == "code") - self.asked.stems,
+            initials="".join(token.folded[0] for token in meant) if len(meant) > 1 else "",
+            acronym=_acronym(meant),
         )
-        said = said or index in taken or (meaningful and not _yes_or_no(token, index))
-    return len(tokens)
 
+    def _head_stop(self) -> int:
+        """Where the clause ends that answers: "Venus, at 465 degrees, because …" stops after Venus."""
+        said = False
+        for index, token in enumerate(self.tokens):
+            if said and index not in self.taken and self._breaks(index):
+                return index
+            new = self._says(index) and stem(token.folded) not in self.asked.stems
+            said = said or index in self.taken or new
+        return len(self.tokens)
 
-def _inside(tokens: Sequence[Token], index: int) -> bool:
-    """A hyphen within a word, "all but", "everyone who"."""
-    word = tokens[index].folded
-    if word == "-":
-        return 0 < index < len(tokens) - 1 and tokens[index - 1].kind == tokens[index + 1].kind == "word"
-    return word in ("but", "who") and any(
-        token.folded in _UNIVERSAL for token in tokens[max(0, index - 3) : index]
-    )
+    def _breaks(self, index: int) -> bool:
+        word = self.tokens[index].folded
+        if word == ".":
+            return self._ends_sentence(index)
+        if word == "-":
+            return not (0 < index < len(self.tokens) - 1 and self.tokens[index - 1].kind == "word")
+        if word in ("but", "who"):
+            before = self.tokens[max(0, index - 3) : index]
+            return not any(token.folded in _UNIVERSAL for token in before)
+        return word in _BREAKS or word in _SUBORDINATE
 
+    def _ends_sentence(self, index: int) -> bool:
+        """A full stop, but not that of "v." or "J."."""
+        return self.tokens[index].text in ".!?" and (index == 0 or len(self.tokens[index - 1].text) > 2)
 
-def _yes_or_no(token: Token, index: int) -> bool:
-    return index == 0 and token.folded in ("yes", "no")
+    def _told(self) -> list[int]:
+        """Tokens with a meaning of their own; "was V by X" reads X V, so that active and passive agree."""
+        agent: list[int] = []
+        rest: list[int] = []
+        target, passive = rest, False
+        for index in self.free:
+            token = self.tokens[index]
+            if token.folded == "by" and passive:
+                target, passive = agent, False
+            elif target is agent and token.text != "-" and (token.kind == "mark" or self._closes(index)):
+                target = rest
+            passive = passive or token.folded in _BE
+            if self._says(index):
+                target.append(index)
+        return agent + rest
 
+    def _closes(self, index: int) -> bool:
+        """A preposition ends an agent."""
+        return self.tokens[index].folded in _PREPOSITIONS
 
-def _words(tokens: Sequence[Token], indexes: Sequence[int], asked: Asked) -> tuple[str, ...]:
-    """Content stems in order; "was V by X" reads X V, so that active and passive agree."""
-    agent: list[str] = []
-    rest: list[str] = []
-    target, passive = rest, False
-    for index in indexes:
-        token = tokens[index]
+    def _says(self, index: int) -> bool:
+        token = self.tokens[index]
+        if token.kind == "mark":
+            return token.text in _SIGNS
         word = token.folded
-        if word == "by" and passive:
-            target, passive = agent, False
-        elif target is agent and (token.kind == "mark" or word in _PREPOSITIONS):
-            target = rest if token.text != "-" else target
-        passive = passive or word in _BE
-        stemmed = stem(word)
-        if _says(token, index) and stemmed not in asked.stems:
-            target.append(stemmed)
-    return (*agent, *rest)
+        if word in _HOLLOW:
+            return not self.shouted and _stands_out(token, index)
+        return word not in _QUALIFIERS and not _negates(token) and not (index == 0 and word in ("yes", "no"))
+
+    def _stems(self, indexes: Sequence[int]) -> tuple[str, ...]:
+        return tuple(stem(self.tokens[index].folded) for index in indexes)
+
+    def _phrase_ends(self, index: int) -> bool:
+        """Nothing follows, or a mark or hollow word does, or a name is followed by a word that is none."""
+        after = index + 1
+        if after >= len(self.tokens) or after in self.taken:
+            return True
+        following = self.tokens[after]
+        if following.kind == "mark":
+            return following.text != "-"
+        if not self._says(after) or stem(following.folded) in self.asked.stems:
+            return True
+        return self.tokens[index].text[0].isupper() and following.text[0].islower()
+
+    def _qualifiers(self) -> frozenset[str]:
+        """Classes of quantity, frequency, condition and modality that the question does not set itself."""
+        found = {
+            _QUALIFIERS[word] for index in self.free if (word := self.tokens[index].folded) in _QUALIFIERS
+        }
+        return frozenset(found - {_QUALIFIERS[word] for word in self.asked.stems if word in _QUALIFIERS})
+
+    def _names(self) -> frozenset[str]:
+        """Capitalised words, those at the start of a sentence only before another one."""
+        if self.shouted:
+            return frozenset()
+        capitals = {index for index in self.free if self._capital(index)}
+        names = {
+            stem(self.tokens[index].folded)
+            for index in capitals
+            if index + 1 in capitals or not (index == 0 or self._ends_sentence(index - 1))
+        }
+        return frozenset(names) - self.asked.stems
+
+    def _capital(self, index: int) -> bool:
+        token = self.tokens[index]
+        return token.kind == "word" and token.text[0].isupper() and self._says(index)
 
 
-def _says(token: Token, index: int) -> bool:
-    if token.kind == "mark":
-        return token.text in "^+<>=/%" and len(token.text) == 1
-    word = token.folded
-    return (
-        word not in _HOLLOW
-        and word not in _QUALIFIERS
-        and not _negates(token)
-        and not _yes_or_no(token, index)
-    )
+def _stands_out(token: Token, index: int) -> bool:
+    """`WHO`, `IT`, and the A of "vitamin A", are no function words."""
+    return token.text.isupper() and (len(token.text) > 1 or (token.text == "A" and index > 0))
 
 
 def _negates(token: Token) -> bool:
     return token.folded in NEGATIONS or token.folded.endswith("n't")
-
-
-def _qualifiers(tokens: Sequence[Token], indexes: Sequence[int], asked: Asked) -> frozenset[str]:
-    """Classes of quantity, frequency, condition and modality that the question does not set itself."""
-    found = {_QUALIFIERS[word] for index in indexes if (word := tokens[index].folded) in _QUALIFIERS}
-    return frozenset(found - {_QUALIFIERS[word] for word in asked.stems if word in _QUALIFIERS})
-
-
-def _names(tokens: Sequence[Token], indexes: Sequence[int], asked: Asked) -> frozenset[str]:
-    """Capitalised words, those at the start of a sentence only before another one."""
-    names = set()
-    for index in indexes:
-        token = tokens[index]
-        if token.kind != "word" or not token.text[0].isupper() or token.folded in _HOLLOW:
-            continue
-        starts = index == 0 or tokens[index - 1].text in (".", "!", "?")
-        followed = index + 1 < len(tokens) and tokens[index + 1].text[0].isupper()
-        if not starts or followed:
-            names.add(stem(token.folded))
-    return frozenset(names) - asked.stems
 
 
 def _acronym(words: Sequence[Token]) -> str:

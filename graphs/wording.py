@@ -51,7 +51,10 @@ _IRREGULAR = dict(
         "found:find paid:pay said:say led:lead kept:keep left:leave lost:lose built:build written:write "
         "wrote:write known:know knew:know grew:grow grown:grow began:begin begun:begin rose:rise risen:rise "
         "fell:fall fallen:fall drew:draw drawn:draw saw:see seen:see came:come became:become went:go gone:go "
-        "people:person men:man women:woman children:child feet:foot mice:mouse analyses:analysis"
+        "driven:drive drove:drive spoken:speak spoke:speak broken:break broke:break chosen:choose "
+        "chose:choose won:win ran:run sought:seek brought:bring thought:think taught:teach caught:catch "
+        "bought:buy felt:feel met:meet overridden:override vs:v versus:v people:person men:man women:woman "
+        "children:child feet:foot mice:mouse analyses:analysis"
     ).split()
 )
 

@@ -1,0 +1,196 @@
+"""Which answers mean the same: guards first, then words; complete-link groups that no order can change.
+
+Works on canonical forms made under one question. Similarity of embeddings can only keep two answers apart,
+never join them: "42 dollars" is 0.9 like "24 dollars". Without an entailment model free texts are the same
+only where one says what the other says in the same words, so paraphrases stay apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+from proxycouncil.graphs.answers import Canonical
+from proxycouncil.graphs.content import Content
+from proxycouncil.graphs.dates import Date
+from proxycouncil.graphs.quantities import Amount
+
+Similarity: TypeAlias = Sequence[Sequence[float]]
+"""Cosines of every pair of answers, in the order of the answers."""
+
+FLOOR = 0.1
+"""Free texts of several words below this cosine are never the same."""
+
+
+def compatible(a: Canonical, b: Canonical, *, tolerance: float = 0.0) -> bool:
+    """Whether nothing said in one rules out the other: numbers, units, negation, identifiers, names."""
+    if a.polarity and b.polarity:
+        if a.polarity != b.polarity:
+            return False
+    elif a.content.negations != b.content.negations:
+        return False
+    return (
+        _in_order(a.content.order, b.content.order)
+        and _nested(a.content.codes, b.content.codes)
+        and _nested(a.content.names, b.content.names)
+        and a.content.qualifiers == b.content.qualifiers
+        and (_within(a, b, tolerance) or _within(b, a, tolerance))
+    )
+
+
+def same(a: Canonical, b: Canonical, *, tolerance: float = 0.0) -> bool:
+    """Whether two answers to one question say the same."""
+    if "none" in (a.kind, b.kind):
+        return False
+    if "choice" in (a.kind, b.kind):
+        return a.kind == b.kind and a.value == b.value
+    if _abbreviates(a, b) or _abbreviates(b, a):
+        return True
+    if a.items or b.items:
+        return a.items == b.items
+    if not compatible(a, b, tolerance=tolerance):
+        return False
+    if a.content.words == b.content.words and _within(a, b, tolerance) and _within(b, a, tolerance):
+        return a.polarity == b.polarity
+    return _contains(a, b, tolerance) or _contains(b, a, tolerance)
+
+
+def group(
+    answers: Sequence[Canonical], similarity: Similarity | None = None, *, tolerance: float = 0.0
+) -> list[list[int]]:
+    """Indexes of the answers that mean the same; every two in a group are the same (complete link).
+
+    Answers of kind "none" are in no group. The partition does not depend on the order of the answers:
+    those that agree with most others are placed first, ties by their canonical form.
+    """
+    distinct = sorted({answer for answer in answers if answer.kind != "none"}, key=_key)
+    places = {answer: place for place, answer in enumerate(distinct)}
+    agree = _agreement(distinct, answers, places, similarity, tolerance)
+    cliques: list[set[int]] = []
+    for place in sorted(range(len(distinct)), key=lambda place: (-len(agree[place]), place)):
+        home = next((clique for clique in cliques if clique <= agree[place]), None)
+        if home is None:
+            cliques.append({place})
+        else:
+            home.add(place)
+    found = [
+        [index for index, answer in enumerate(answers) if places.get(answer) in clique] for clique in cliques
+    ]
+    return sorted(found)
+
+
+def medoid(indexes: Sequence[int], texts: Sequence[str], similarity: Similarity | None = None) -> int:
+    """The answer nearest to all others of its group; ties go to the shortest, then by letters."""
+
+    def rank(index: int) -> tuple[float, int, str]:
+        near = sum(_near(index, other, texts, similarity) for other in indexes)
+        return -round(near, 9), len(texts[index]), texts[index]
+
+    return min(indexes, key=rank)
+
+
+def _near(a: int, b: int, texts: Sequence[str], similarity: Similarity | None) -> float:
+    if similarity is not None:
+        return similarity[a][b]
+    mine, theirs = set(texts[a].casefold().split()), set(texts[b].casefold().split())
+    return len(mine & theirs) / len(mine | theirs) if mine | theirs else 1.0
+
+
+def _key(answer: Canonical) -> tuple[str, str]:
+    """Any total order of canonical forms will do, as long as it is not that of arrival."""
+    return answer.value, repr(answer)
+
+
+def _agreement(
+    distinct: Sequence[Canonical],
+    answers: Sequence[Canonical],
+    places: dict[Canonical, int],
+    similarity: Similarity | None,
+    tolerance: float,
+) -> list[set[int]]:
+    """For each distinct answer those that are the same."""
+    far = _far_apart(answers, places, similarity)
+    agree: list[set[int]] = [set() for _ in distinct]
+    for i, a in enumerate(distinct):
+        for j in range(i):
+            if (j, i) not in far and same(a, distinct[j], tolerance=tolerance):
+                agree[i].add(j)
+                agree[j].add(i)
+    return agree
+
+
+def _far_apart(
+    answers: Sequence[Canonical], places: dict[Canonical, int], similarity: Similarity | None
+) -> set[tuple[int, int]]:
+    """Pairs of free texts that embeddings keep apart."""
+    if similarity is None:
+        return set()
+    wordy = [index for index, answer in enumerate(answers) if len(answer.content.words) > 1]
+    far = set()
+    for i in wordy:
+        for j in wordy:
+            if similarity[i][j] < FLOOR:
+                far.add((places[answers[i]], places[answers[j]]))
+    return far
+
+
+def _contains(long: Canonical, short: Canonical, tolerance: float) -> bool:
+    """Whether the long answer begins by saying the short one and adds only detail."""
+    if not _within(short, long, tolerance):
+        return False
+    said = short.content.words
+    moments = len(short.amounts) + len(short.dates)
+    if moments and long.head_moments > moments:
+        return False
+    if not said:
+        return moments > 0 or bool(short.polarity and short.polarity == long.polarity)
+    if long.open and 2 * len(said) < len(long.content.words):
+        return False
+    return _leads(said, long.content)
+
+
+def _leads(said: tuple[str, ...], content: Content) -> bool:
+    """The words open the head as whole phrases; only parts of a name may stand before ("Tony" Hoare)."""
+    head = content.head
+    for start in range(len(head) - len(said) + 1):
+        stop = start + len(said)
+        if head[start:stop] == said:
+            return stop in content.phrase_ends
+        if head[start] not in content.names:
+            return False
+    return False
+
+
+def _in_order(a: Sequence[str], b: Sequence[str]) -> bool:
+    """What both say stands in the same order: "A lowers B" is not "B lowers A"."""
+    common = set(a) & set(b)
+    return [word for word in dict.fromkeys(a) if word in common] == [
+        word for word in dict.fromkeys(b) if word in common
+    ]
+
+
+def _within(short: Canonical, long: Canonical, tolerance: float) -> bool:
+    """Every amount and date of one is said by the other; a date says its year."""
+    return all(_said_amount(amount, long, tolerance) for amount in short.amounts) and all(
+        _said_date(date, long) for date in short.dates
+    )
+
+
+def _said_amount(amount: Amount, answer: Canonical, tolerance: float) -> bool:
+    if any(amount.agrees(other, tolerance) for other in answer.amounts):
+        return True
+    return not amount.dimension and any(amount.value == date.year for date in answer.dates)
+
+
+def _said_date(date: Date, answer: Canonical) -> bool:
+    return any(date.agrees(other) for other in answer.dates)
+
+
+def _nested(a: frozenset[str], b: frozenset[str]) -> bool:
+    return a <= b or b <= a
+
+
+def _abbreviates(short: Canonical, long: Canonical) -> bool:
+    """`WTO` and "World Trade Organization"."""
+    acronym = short.content.acronym
+    return bool(acronym) and acronym == long.content.initials

@@ -1,0 +1,53 @@
+"""The vote node: gathers what a count needs and has it counted. Knows state and context, no rule."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from proxycouncil.graphs.state import CouncilState, Tally
+from proxycouncil.graphs.weighing import tally
+
+if TYPE_CHECKING:
+    from proxycouncil.graphs.context import CouncilContext
+    from proxycouncil.graphs.protocols import Searcher
+
+_log = logging.getLogger(__name__)
+
+
+async def count(state: CouncilState, context: CouncilContext) -> Tally:
+    """Count the turn's ballots.
+
+    Without similarities the vote goes on, by words and numbers alone, and says that it is degraded.
+    """
+    texts = answering_texts(state)
+    similarity: Mapping[tuple[str, str], float] | None = None
+    degraded = False
+    if len(texts) > 1:
+        try:
+            similarity = await asyncio.to_thread(_similarity, context.searcher, texts)
+        except Exception:  # noqa: BLE001: whatever the searcher raises, a vote can do without it
+            _log.warning("no similarities, grouping goes by words alone", exc_info=True)
+            degraded = True
+    return tally(
+        state["ballots"],
+        route=state["route"],
+        turn=state["turn"],
+        asked=state["route"]["members"],
+        question=state["standalone"],
+        similarity=similarity,
+        degraded=degraded,
+    )
+
+
+def answering_texts(state: CouncilState) -> list[str]:
+    """The distinct answers of the turn, in an order that is not that of arrival."""
+    ballots = [ballot for ballot in state["ballots"] if ballot["turn"] == state["turn"]]
+    return sorted({ballot["text"] for ballot in ballots if ballot["status"] == "answered"})
+
+
+def _similarity(searcher: Searcher, texts: Sequence[str]) -> dict[tuple[str, str], float]:
+    rows = searcher.similarity(texts)
+    return {(a, b): float(rows[i][j]) for i, a in enumerate(texts) for j, b in enumerate(texts)}

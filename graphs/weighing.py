@@ -1,0 +1,284 @@
+"""Ballots → a count: one member one vote, weighed by the route and by the evidence. Pure functions.
+
+What a member's vote weighs: the probability of its domain, shrunk half-way to an equal share so that nobody
+who was asked is at zero. The vote is split evenly over the member's own live readings; each part counts as
+much as its reading deserves (mean of confidence and support, unmeasured: one half). An abstaining reading
+is weight for "none of these" by the same rule. How sure the council is on the whole, `confidence.py` says.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import fsum
+
+from proxycouncil.graphs.answers import HEDGED, NOTHING, Canonical, canonical
+from proxycouncil.graphs.evidence import checked, unsupported
+from proxycouncil.graphs.grouping import Similarity, group, medoid
+from proxycouncil.graphs.state import Ballot, Group, Route, Tally
+
+_log = logging.getLogger(__name__)
+
+SHRINKAGE = 0.5
+"""Weight of the equal share against the routing probability."""
+
+UNMEASURED = 0.5
+"""Quality of a reading that nothing speaks for or against."""
+
+LEAST = 0.1
+"""Quality of the worst reading: a poor answer still is one."""
+
+PRIOR_CORRELATION = 0.44
+"""Between votes of members that share a base: nine judges of one kind were worth about two votes, which
+by Kish's n/(1+(n−1)ρ) is ρ = 0.44 (arXiv 2605.29800); replaced once it is measured on one's own ballots."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A live ballot with the part of its member's vote that it carries."""
+
+    member: str
+    answer: Canonical
+    text: str
+    weight: float
+    passages: tuple[str, ...]
+
+
+def tally(
+    ballots: Iterable[Ballot],
+    *,
+    route: Route,
+    turn: str,
+    asked: Sequence[str],
+    question: str = "",
+    similarity: Mapping[tuple[str, str], float] | None = None,
+    degraded: bool = False,
+) -> Tally:
+    """Count the ballots of one turn.
+
+    Args:
+        ballots: any; those of other turns or of members that were not asked are dropped and logged.
+        route: how likely each domain is.
+        turn: the turn that is counted.
+        asked: the members, each once however often it is named (case and spaces do not matter).
+        question: what was asked, for reading the answers in its light.
+        similarity: cosines of answering texts; pairs that are missing count as alike.
+        degraded: something other than a missing member went wrong.
+    """
+    seats = list({seat(name): name for name in asked}.values())
+    heard = _heard(ballots, turn, seats)
+    readings = _readings(heard, seat_weights(seats, route), question)
+    answering = [reading for reading in readings if reading.answer.kind != "none"]
+    groups = _groups(answering, similarity)
+    shares = _Shares.of(groups, readings, seats)
+    answered = {reading.member for reading in answering}
+    live = {reading.member for reading in readings}
+    return Tally(
+        groups=[_described(members, shares, place, similarity) for place, members in enumerate(groups)],
+        agreement=shares.agreement() if len(answered) > 1 else None,
+        p_none=shares.p_none(),
+        n_eff=shares.effective_votes(),
+        asked=seats,
+        answered=[member for member in seats if member in answered],
+        abstained=[member for member in seats if member in live - answered],
+        missing=[member for member in seats if member not in live],
+        decisive=[member for member in seats if shares.decides(member)],
+        degraded=degraded or any(not _finished(ballot) for ballot in heard) or len(live) < len(seats),
+    )
+
+
+def seat(name: str) -> str:
+    """What two names of one member have in common."""
+    return name.strip().casefold()
+
+
+def seat_weights(seats: Sequence[str], route: Route) -> dict[str, float]:
+    """What each member's vote weighs: its routing probability among those asked, shrunk; the sum is 1.
+
+    A member without a domain of its own, such as the generalist, weighs as the average of those asked.
+    """
+    if not seats:
+        return {}
+    equal = 1.0 / len(seats)
+    known = {seat(name): _probability(value) for name, value in route["probabilities"].items()}
+    chances = [known[seat(name)] for name in seats if seat(name) in known]
+    average = fsum(chances) / len(chances) if chances else 1.0
+    raw = [known.get(seat(name), average) for name in seats]
+    total = fsum(raw)
+    return {
+        name: SHRINKAGE * equal + (1 - SHRINKAGE) * (value / total if total > 0 else equal)
+        for name, value in zip(seats, raw, strict=True)
+    }
+
+
+def quality(ballot: Ballot, answer: Canonical) -> float:
+    """What a reading deserves, in [0.1, 1]: the mean of its confidence and its support, as far as measured.
+
+    Citing only what it never read, or orders instead of facts, is no support; an answer that doubts itself
+    is believed in that.
+    """
+    support = 0.0 if unsupported(ballot) else ballot["signals"]["support"]
+    measured = [
+        value for value in (_signal(ballot["signals"]["confidence"]), _signal(support)) if value is not None
+    ]
+    mean = fsum(measured) / len(measured) if measured else UNMEASURED
+    return max(LEAST, min(mean, HEDGED if answer.hedged else 1.0))
+
+
+def _heard(ballots: Iterable[Ballot], turn: str, seats: Sequence[str]) -> list[Ballot]:
+    """This turn's ballots of members who were asked, under the names they were asked by."""
+    names = {seat(name): name for name in seats}
+    heard = []
+    for ballot in ballots:
+        name = names.get(seat(ballot["member"]))
+        if ballot["turn"] != turn or name is None:
+            _log.warning("dropped a ballot of %s from turn %s", ballot["member"], ballot["turn"])
+            continue
+        heard.append(ballot if ballot["member"] == name else Ballot({**ballot, "member": name}))
+    return heard
+
+
+def _finished(ballot: Ballot) -> bool:
+    return ballot["status"] in ("answered", "abstained")
+
+
+def _readings(heard: Sequence[Ballot], weights: Mapping[str, float], question: str) -> list[Reading]:
+    """Live ballots, each with its even part of the member's vote times its quality."""
+    live = [ballot for ballot in heard if _finished(ballot)]
+    of_member = {name: sum(ballot["member"] == name for ballot in live) for name in weights}
+    readings = []
+    for ballot in live:
+        answers = ballot["status"] == "answered"
+        answer = canonical(ballot["text"], question=question) if answers else NOTHING
+        part = weights[ballot["member"]] / of_member[ballot["member"]]
+        cited = dict.fromkeys(citation["passage_id"] for citation in checked(ballot))
+        weight = part * quality(ballot, answer)
+        readings.append(Reading(ballot["member"], answer, ballot["text"], weight, tuple(cited)))
+    return readings
+
+
+def _groups(
+    answering: Sequence[Reading], similarity: Mapping[tuple[str, str], float] | None
+) -> list[list[Reading]]:
+    """Readings that say the same, the heaviest group first; ties by members, then by what is said."""
+    rows = _rows([reading.text for reading in answering], similarity)
+    groups = [
+        [answering[index] for index in indexes]
+        for indexes in group([reading.answer for reading in answering], rows)
+    ]
+    return sorted(groups, key=_precedence)
+
+
+def _precedence(readings: Sequence[Reading]) -> tuple[float, int, list[tuple[str, str]]]:
+    weight = round(fsum(reading.weight for reading in readings), 12)
+    members = len({reading.member for reading in readings})
+    return -weight, -members, sorted((reading.answer.value, reading.text) for reading in readings)
+
+
+def _rows(texts: Sequence[str], similarity: Mapping[tuple[str, str], float] | None) -> Similarity | None:
+    if similarity is None:
+        return None
+    return [[similarity.get((a, b), 1.0) for b in texts] for a in texts]
+
+
+def _described(
+    readings: Sequence[Reading],
+    shares: _Shares,
+    place: int,
+    similarity: Mapping[tuple[str, str], float] | None,
+) -> Group:
+    texts = sorted({reading.text for reading in readings})
+    speaker = texts[medoid(range(len(texts)), texts, _rows(texts, similarity))]
+    value = next(reading.answer.value for reading in readings if reading.text == speaker)
+    named = {reading.member for reading in readings}
+    return Group(
+        text=speaker,
+        value=value,
+        texts=texts,
+        members=[member for member in shares.seats if member in named],
+        weight=shares.weight(place),
+        passage_ids=sorted({passage for reading in readings for passage in reading.passages}),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Shares:
+    """Who put how much weight where: groups in order of precedence, and none of them."""
+
+    seats: tuple[str, ...]
+    groups: tuple[Mapping[str, float], ...]
+    none: Mapping[str, float]
+    """Abstentions, and what a member lost to itself by answering differently in another order."""
+
+    @classmethod
+    def of(
+        cls, groups: Sequence[Sequence[Reading]], readings: Sequence[Reading], seats: Sequence[str]
+    ) -> _Shares:
+        by_group = tuple(_by_member(members) for members in groups)
+        abstained = _by_member([reading for reading in readings if reading.answer.kind == "none"])
+        none = {member: abstained.get(member, 0.0) + _flipped(by_group, member) for member in seats}
+        return cls(tuple(seats), by_group, none)
+
+    def weight(self, place: int) -> float:
+        """Of one group."""
+        return fsum(self.groups[place].values())
+
+    def answering(self) -> float:
+        """Of all groups."""
+        return fsum(weight for group in self.groups for weight in group.values())
+
+    def agreement(self) -> float:
+        """Share of the first group in the answering weight."""
+        return self.weight(0) / self.answering()
+
+    def p_none(self) -> float:
+        """Share of what speaks for none of the groups; 1 where nobody is heard."""
+        none = fsum(self.none.values())
+        total = none + self.answering()
+        return none / total if total > 0 else 1.0
+
+    def effective_votes(self) -> float | None:
+        """Kish's number for unequal weights, then for votes correlated by a shared base."""
+        votes = [fsum(group.get(member, 0.0) for group in self.groups) for member in self.seats]
+        squares = fsum(vote * vote for vote in votes)
+        if squares == 0:
+            return None
+        unequal = fsum(votes) ** 2 / squares
+        return unequal / (1 + (unequal - 1) * PRIOR_CORRELATION)
+
+    def decides(self, member: str) -> bool:
+        """Whether another group, or none, would lead without this member."""
+        return self._leader() != self._leader(without=member)
+
+    def _leader(self, without: str | None = None) -> int | None:
+        none = fsum(weight for member, weight in self.none.items() if member != without)
+        weights = [
+            fsum(weight for member, weight in group.items() if member != without) for group in self.groups
+        ]
+        best = max(range(len(weights)), key=lambda place: (round(weights[place], 12), -place), default=None)
+        return best if best is not None and weights[best] > none else None
+
+
+def _by_member(readings: Sequence[Reading]) -> dict[str, float]:
+    members = {reading.member for reading in readings}
+    return {
+        member: fsum(reading.weight for reading in readings if reading.member == member)
+        for member in sorted(members)
+    }
+
+
+def _flipped(groups: Sequence[Mapping[str, float]], member: str) -> float:
+    """The part of a member's vote outside of its own leading group."""
+    parts = [group[member] for group in groups if member in group]
+    return fsum(parts) - max(parts, default=0.0)
+
+
+def _probability(value: float) -> float:
+    return min(max(float(value), 0.0), 1.0) if math.isfinite(value) else 0.0
+
+
+def _signal(value: float | None) -> float | None:
+    """A measured signal; one outside of [0, 1] was measured on another scale and says nothing."""
+    return float(value) if value is not None and math.isfinite(value) and 0 <= value <= 1 else None
