@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from proxycouncil.errors import FamilyError, UsageError
 from proxycouncil.specialists.cases import Case, mix
+from proxycouncil.specialists.checkpoint import open_checkpoint
 from proxycouncil.specialists.expert_files import (
     portable_reference,
     replaced_directory,
@@ -154,21 +155,26 @@ def _load(
     from transformers import AutoModelForCausalLM, AutoTokenizer, set_seed
 
     set_seed(recipe.seed)
+    source = open_checkpoint(antiexpert).path
+    adapter = open_checkpoint(start_from).path if start_from else None
     try:
-        tokenizer = AutoTokenizer.from_pretrained(antiexpert)
-        model = AutoModelForCausalLM.from_pretrained(antiexpert, dtype=torch.float32, use_safetensors=True)
-        return (model if recipe.full else _with_adapter(model, recipe, start_from)), tokenizer
+        tokenizer = AutoTokenizer.from_pretrained(source)
+        model = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32, use_safetensors=True)
+        return (model if recipe.full else _with_adapter(model, recipe, adapter)), tokenizer
     except (OSError, ValueError, RuntimeError) as error:
         raise FamilyError(
             f"can't load what to tune: {error}", hint="check antiexpert and start-from"
         ) from error
 
 
-def _with_adapter(model: PreTrainedModel, recipe: Recipe, start_from: str | Path | None) -> PeftModel:
+def _with_adapter(model: PreTrainedModel, recipe: Recipe, adapter: Path | None) -> PeftModel:
     from peft import LoraConfig, PeftModel, get_peft_model
 
-    if start_from:
-        return PeftModel.from_pretrained(model, str(start_from), is_trainable=True)
+    if adapter:
+        continued = PeftModel.from_pretrained(model, adapter, is_trainable=True)
+        # Relative in the file; with each checkpoint PEFT would look for it on the hub.
+        continued.peft_config["default"].base_model_name_or_path = model.name_or_path
+        return continued
     config = LoraConfig(
         task_type="CAUSAL_LM", r=recipe.rank, lora_alpha=recipe.lora_alpha, target_modules="all-linear"
     )
