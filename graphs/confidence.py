@@ -60,14 +60,14 @@ class _Model:
     def read(cls, plain: Mapping[str, Any]) -> _Model:
         """From plain data, checked."""
         try:
-            columns = [tuple(float(value) for value in plain[key]) for key in ("mean", "scale", "coef")]
-            numbers = [float(plain[key]) for key in ("intercept", "threshold", "target_risk")]
             names = tuple(str(name) for name in plain["features"])
+            mean, scale, coef = (tuple(map(float, plain[key])) for key in ("mean", "scale", "coef"))
+            intercept, least, risk = (float(plain[key]) for key in ("intercept", "threshold", "target_risk"))
         except (KeyError, TypeError, ValueError) as wrong:
             raise ConfigError(f"the calibration of confidences is damaged: {wrong!r}", hint=_REFIT) from wrong
-        if any(len(column) != len(names) for column in columns):
+        if any(len(column) != len(names) for column in (mean, scale, coef)):
             raise ConfigError("the calibration of confidences has rows of unlike length", hint=_REFIT)
-        return cls(names, *columns, *numbers)
+        return cls(names, mean, scale, coef, intercept, least, risk)
 
 
 class Confidence(NamedTuple):

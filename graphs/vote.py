@@ -7,7 +7,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from proxycouncil.graphs.state import CouncilState, Tally
+from proxycouncil.graphs.state import CouncilState, Route, Tally
 from proxycouncil.graphs.weighing import tally
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ async def count(state: CouncilState, context: CouncilContext) -> Tally:
     if len(texts) > 1:
         try:
             similarity = await asyncio.to_thread(_similarity, context.searcher, texts)
-        except Exception:  # noqa: BLE001: whatever the searcher raises, a vote can do without it
+        except Exception:  # noqa: BLE001 - whatever it raises, a vote does without
             _log.warning("no similarities, grouping goes by words alone", exc_info=True)
             degraded = True
     return tally(
@@ -40,6 +40,11 @@ async def count(state: CouncilState, context: CouncilContext) -> Tally:
         similarity=similarity,
         degraded=degraded,
     )
+
+
+def nobody_asked(route: Route, turn: str) -> Tally:
+    """The count of a turn in which no member was asked."""
+    return tally([], route=route, turn=turn, asked=[])
 
 
 def answering_texts(state: CouncilState) -> list[str]:
