@@ -53,8 +53,8 @@ def examine(council: Council) -> Iterator[Check]:
             yield check()
         except CouncilError as error:
             yield Check(name, "fail", str(error), error.hint)
-        except OSError as error:
-            yield Check(name, "fail", str(error), "check the path and its permissions")
+        except Exception as error:  # noqa: BLE001 (the patient may have anything)
+            yield Check(name, "fail", f"{type(error).__name__}: {error}", "run again with --debug")
 
 
 def _python() -> Check:

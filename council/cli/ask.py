@@ -42,7 +42,10 @@ def ask(
     ] = None,
     debug: Debug = False,  # noqa: ARG001 (its callback keeps it)
 ) -> None:
-    """Ask the council; exit 0 answered or abstained, 2 usage or configuration, 3 every member failed."""
+    """Ask a question, or one a line of a file.
+
+    Exit codes: 0 answered or abstained, 2 usage or configuration, 3 every member failed, 130 interrupted.
+    """
     from proxycouncil.council.cli.reporting import JsonReporter, TextReporter
 
     if question is not None and file is not None:

@@ -23,7 +23,10 @@ def doctor(
     config: ConfigFile = None,
     debug: Debug = False,  # noqa: ARG001 (its callback keeps it)
 ) -> None:
-    """Check installation, weights, embedder, library, disk; exit 2 if anything fails."""
+    """Check what a council needs, with cures.
+
+    Packages, weights, embedder, library, disk and threads; exit code 2 if anything fails.
+    """
     from rich.text import Text
 
     from proxycouncil.council.checks import examine

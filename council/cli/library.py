@@ -32,9 +32,10 @@ def ingest(
     config: ConfigFile = None,
     debug: Debug = False,  # noqa: ARG001 (its callback keeps it)
 ) -> None:
-    """Take documents into a domain; without paths, those that council.toml names.
+    """Take documents into a domain.
 
-    Doing it again changes nothing; changed and vanished files are noticed.
+    Without paths, those that council.toml names. Doing it again changes nothing; changed and vanished files
+    are noticed.
     """
     with process_of(ctx).open(config) as council:
         documents = _documents(domain, paths or [], council.config)
@@ -107,7 +108,10 @@ def inspect(
     config: ConfigFile = None,
     debug: Debug = False,  # noqa: ARG001 (its callback keeps it)
 ) -> None:
-    """Show members, library and settings; with a question, what would be routed and read."""
+    """Show members, library and settings.
+
+    With a question: who would be asked, and what all of them would read first.
+    """
     from proxycouncil.council.inspection import members_table, settings_table, show_library, show_question
     from proxycouncil.council.rendering import console_for
 

@@ -17,7 +17,7 @@ def init(
     family: Annotated[str, typer.Option("--family", help="qwen3, llama3, olmo2, gemma3 or smollm.")],
     debug: Debug = False,  # noqa: ARG001 (its callback keeps it)
 ) -> None:
-    """Write a council.toml for a family of models on the hub."""
+    """Write a council.toml for models on the hub."""
     from proxycouncil.council.presets import preset_toml
 
     text = preset_toml(family)
@@ -37,7 +37,7 @@ def graph(
     *,
     debug: Debug = False,  # noqa: ARG001 (its callback keeps it)
 ) -> None:
-    """Print the state machine as Mermaid, drawn from the graph itself."""
+    """Print the state machine as Mermaid."""
     from proxycouncil.graphs.council_graph import create_council_graph
 
     typer.echo(create_council_graph().compile().get_graph().draw_mermaid(), nl=False)

@@ -38,7 +38,10 @@ def tune(
     config: ConfigFile = None,
     debug: Debug = False,  # noqa: ARG001 (its callback keeps it)
 ) -> None:
-    """Tune an expert; the loss on entries held out decides when to stop. Run again, it goes on."""
+    """Tune an expert for a domain.
+
+    The loss on entries held out decides when to stop. An interrupted run goes on when it is repeated.
+    """
     from proxycouncil.council.tune import GENERAL_CASES
     from proxycouncil.council.tune import tune as tune_expert
     from proxycouncil.specialists.tuning import Recipe
