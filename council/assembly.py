@@ -94,9 +94,9 @@ def open_library(config: CouncilConfig) -> Library:
     from proxycouncil.retrieval.library import Library
 
     where = config.retrieval
-    library = Library(where.path if where.url is None else None, url=where.url, embedder=where.embedder)
+    library = Library(where.url or where.path, embedder=where.embedder, root=config.directory)
     for name, one in config.specialists.items():
-        library.describe(name, title=one.title, description=one.description, examples=one.examples)
+        library.describe(name, description=one.description, examples=one.examples)
     return library
 
 

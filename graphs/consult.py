@@ -82,7 +82,7 @@ async def _ballot(reading: _Reading) -> Ballot:
         brake.cancel()
         work.cancel()
         await asyncio.gather(work, brake, return_exceptions=True)
-    reading.say("ballot", ballot=ballot)
+    reading.emit({"type": "ballot", "ballot": ballot})
     return ballot
 
 

@@ -15,13 +15,11 @@ from typing import Any, TypeAlias
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Overwrite, Send
-from proxycouncil.graphs.decide import decide
-from proxycouncil.graphs.route import route
-from proxycouncil.graphs.understand import stand_alone
-from proxycouncil.graphs.vote import count
 
 from proxycouncil.graphs.consult import consult, record
 from proxycouncil.graphs.context import CouncilContext, Emit
+from proxycouncil.graphs.decide import decide
+from proxycouncil.graphs.route import route
 from proxycouncil.graphs.state import (
     Assignment,
     Ballot,
@@ -32,6 +30,8 @@ from proxycouncil.graphs.state import (
     ExcerptRecord,
     Message,
 )
+from proxycouncil.graphs.understand import stand_alone
+from proxycouncil.graphs.vote import count, nobody_asked
 
 HISTORY_TURNS = 20
 """Turns of a conversation that are kept in state."""
@@ -62,7 +62,7 @@ def create_council_graph(
     graph.add_node("decide", _bound(_decide, "decide", context))
     graph.add_edge(START, "understand")
     graph.add_edge("understand", "route")
-    graph.add_conditional_edges("route", _dispatch, ["consult", "vote"])
+    graph.add_conditional_edges("route", _dispatch, ["consult", "decide"])
     graph.add_edge("consult", "vote")
     graph.add_edge("vote", "decide")
     graph.add_edge("decide", END)
@@ -111,8 +111,9 @@ async def _route(state: CouncilState, context: CouncilContext, emit: Emit) -> Up
         members=state.get("members") or None,
     )
     emit({"type": "route", "standalone": question, "route": chosen})
-    slate = await _shared_slate(question, chosen["members"], context) if chosen["members"] else []
-    return {"route": chosen, "slate": slate}
+    if not chosen["members"]:
+        return {"route": chosen, "slate": [], "tally": nobody_asked(chosen, state["turn"])}
+    return {"route": chosen, "slate": await _shared_slate(question, chosen["members"], context)}
 
 
 async def _shared_slate(question: str, members: list[str], context: CouncilContext) -> list[ExcerptRecord]:
@@ -134,12 +135,12 @@ async def _shared_slate(question: str, members: list[str], context: CouncilConte
 
 
 def _dispatch(state: CouncilState) -> list[Send] | str:
-    """One Send a member; straight to an empty vote where nobody is asked (a graph ends on zero Sends)."""
+    """One Send a member; straight to the decision where nobody is asked (a graph ends on zero Sends)."""
     assignments = [
         Assignment(turn=state["turn"], member=name, question=state["standalone"], slate=state["slate"])
         for name in state["route"]["members"]
     ]
-    return [Send("consult", assignment) for assignment in assignments] or "vote"
+    return [Send("consult", assignment) for assignment in assignments] or "decide"
 
 
 async def _consult(assignment: Assignment, context: CouncilContext, emit: Emit) -> Update:
