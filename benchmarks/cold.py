@@ -1,0 +1,77 @@
+"""What a cold `council ask` costs beside the bare imports of its libraries: pairs in turn, medians.
+
+    python -m benchmarks.cold [--pairs 5] [--json FILE]
+
+Wall and CPU seconds of whole processes. The bare imports load torch, transformers' Llama class,
+sentence_transformers, chromadb and langgraph, one after another, in one process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+
+BARE = """
+import torch
+from transformers import LlamaForCausalLM
+import sentence_transformers, chromadb, langgraph.graph
+"""
+LIGHT = "import proxycouncil"
+COMMANDS = {
+    "bare imports": [sys.executable, "-c", BARE],
+    "council ask": [sys.executable, "-m", "proxycouncil", "ask", "What is opportunity cost?"],
+    "council --help": [sys.executable, "-m", "proxycouncil", "--help"],
+    "import proxycouncil": [sys.executable, "-c", LIGHT],
+}
+
+
+def run(command: list[str]) -> tuple[float, float]:
+    """Wall and CPU seconds of one process."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    started = perf_counter()
+    environment = os.environ | {"HF_HUB_OFFLINE": "1"}
+    subprocess.run(command, check=True, capture_output=True, env=environment)
+    wall = perf_counter() - started
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return wall, cpu
+
+
+def measure(pairs: int) -> dict[str, object]:
+    """Every command in turn, `pairs` times, after one round that is not counted."""
+    seen: dict[str, list[tuple[float, float]]] = {name: [] for name in COMMANDS}
+    for round_number in range(pairs + 1):
+        for name, command in COMMANDS.items():
+            figures = run(command)
+            if round_number:
+                seen[name].append(figures)
+    ratios = [ask[0] / bare[0] for ask, bare in zip(seen["council ask"], seen["bare imports"], strict=True)]
+    return {
+        "wall_s": {name: median(wall for wall, _ in runs) for name, runs in seen.items()},
+        "cpu_s": {name: median(cpu for _, cpu in runs) for name, runs in seen.items()},
+        "ask_vs_bare_imports": median(ratios),
+        "ratios": ratios,
+    }
+
+
+def main() -> None:
+    """Measure and print."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--pairs", type=int, default=5)
+    options.add_argument("--json", type=Path)
+    chosen = options.parse_args()
+    figures = measure(chosen.pairs)
+    print(json.dumps(figures, indent=2))
+    if chosen.json:
+        chosen.json.write_text(json.dumps(figures, indent=2))
+
+
+if __name__ == "__main__":
+    main()
