@@ -15,7 +15,9 @@ AUXILIARIES = frozenset(
 )
 _LAST_SENTENCE = re.compile(r"[^.?!]+[.?!]*\s*$")
 _ORDER = re.compile(
-    r"\b(order|sequence|ranking|ranked?|stages?|steps?|come first|first to last)\b", re.IGNORECASE
+    r"\b(?:order(?:ed)?|sequence|rank(?:ing|ed)?|chronological|ascending|descending|stages?|steps?|phases?|series"
+    r"|first|last|next|then|before|after|follow(?:s|ed)?|largest|smallest|top)\b",
+    re.IGNORECASE,
 )
 _ACCOUNT = re.compile(
     r"^(?:what(?:'s| is| are| was| were)\b(?!.*\b(?:called|named|term|name|word)\b)"

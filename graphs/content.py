@@ -23,7 +23,7 @@ _HOLLOW = (
     AUXILIARIES
     | _PRONOUNS
     | frozenset(
-        "a an the of at by for with as in on to from into than and or so also too even just very about which "
+        "a an the of at by for with as in on to than and so also too even just very about which "
         "who whom whose what when where such called named known own get got".split()
     )
 )
@@ -36,6 +36,7 @@ _CLASSES = {
     "usual": "usually normally generally typically commonly often",
     "only": "only solely exclusively",
     "if": "if unless provided except excluding but although though however until whether",
+    "either": "or either",
     "may": "may might could possibly perhaps",
     "must": "must shall required requires mandatory need needs",
     "should": "should ought",
@@ -62,6 +63,8 @@ class Content:
     """Those that the question does not already say."""
     order: tuple[str, ...] = ()
     """All of them, the question's as well: who does what to whom."""
+    echoes: frozenset[str] = frozenset()
+    """The question's words that the answer repeats: of "ice or water?" it may repeat one."""
     head: tuple[str, ...] = ()
     """`words` before the first comma, bracket or subordinate clause."""
     phrase_ends: frozenset[int] = frozenset()
@@ -120,6 +123,7 @@ class _Reader:
         return Content(
             words=self._stems(new),
             order=self._stems(told),
+            echoes=frozenset(self._stems(told)) & self.asked.stems,
             head=self._stems(head),
             phrase_ends=frozenset(n for n, index in enumerate(head, start=1) if self._phrase_ends(index)),
             head_stop=stop,

@@ -24,17 +24,14 @@ FLOOR = 0.1
 
 def compatible(a: Canonical, b: Canonical, *, tolerance: float = 0.0) -> bool:
     """Whether nothing said in one rules out the other: numbers, units, negation, identifiers, names."""
-    if a.polarity and b.polarity:
-        if a.polarity != b.polarity:
-            return False
-    elif a.content.negations != b.content.negations:
+    if not _qualified_alike(a, b):
         return False
     return (
         _in_order(a.content.order, b.content.order)
+        and _nested(a.content.echoes, b.content.echoes)
         and _nested(a.content.codes, b.content.codes)
         and _nested(a.content.names, b.content.names)
-        and a.content.qualifiers == b.content.qualifiers
-        and (_within(a, b, tolerance) or _within(b, a, tolerance))
+        and _counts_alike(a, b, tolerance)
     )
 
 
@@ -44,14 +41,14 @@ def same(a: Canonical, b: Canonical, *, tolerance: float = 0.0) -> bool:
         return False
     if "choice" in (a.kind, b.kind):
         return a.kind == b.kind and a.value == b.value
-    if _abbreviates(a, b) or _abbreviates(b, a):
-        return True
     if a.items or b.items:
-        return a.items == b.items
+        return a.items == b.items and _qualified_alike(a, b)
+    if _abbreviates(a, b) or _abbreviates(b, a):
+        return _qualified_alike(a, b) and not (_moments(a) or _moments(b))
     if not compatible(a, b, tolerance=tolerance):
         return False
     if a.content.words == b.content.words and _within(a, b, tolerance) and _within(b, a, tolerance):
-        return a.polarity == b.polarity
+        return a.polarity == b.polarity and (_says_more(a) or _opens_alike(a, b))
     return _contains(a, b, tolerance) or _contains(b, a, tolerance)
 
 
@@ -139,7 +136,7 @@ def _contains(long: Canonical, short: Canonical, tolerance: float) -> bool:
     if not _within(short, long, tolerance):
         return False
     said = short.content.words
-    moments = len(short.amounts) + len(short.dates)
+    moments = _moments(short)
     if moments and long.head_moments > moments:
         return False
     if not said:
@@ -159,6 +156,41 @@ def _leads(said: tuple[str, ...], content: Content) -> bool:
         if head[start] not in content.names:
             return False
     return False
+
+
+def _says_more(answer: Canonical) -> bool:
+    """Whether an answer says anything that the question did not."""
+    return bool(answer.content.words or answer.polarity or _moments(answer))
+
+
+def _opens_alike(a: Canonical, b: Canonical) -> bool:
+    """Of two answers in the question's own words the longer begins with the shorter."""
+    shared = min(len(a.content.order), len(b.content.order))
+    return shared > 0 and a.content.order[:shared] == b.content.order[:shared]
+
+
+def _qualified_alike(a: Canonical, b: Canonical) -> bool:
+    """Yes is not no, "not" is not nothing, and "most" is not "some"."""
+    if a.polarity and b.polarity:
+        decided = a.polarity == b.polarity
+    else:
+        decided = a.content.negations == b.content.negations
+    return decided and a.content.qualifiers == b.content.qualifiers
+
+
+def _counts_alike(a: Canonical, b: Canonical, tolerance: float) -> bool:
+    """One says every amount and date of the other, and in the same order: from 5 to 7 is not from 7 to 5."""
+    if not (_within(a, b, tolerance) or _within(b, a, tolerance)):
+        return False
+    shared = [amount for amount in a.amounts if _said_amount(amount, b, tolerance)]
+    others = [amount for amount in b.amounts if _said_amount(amount, a, tolerance)]
+    return len(shared) != len(others) or all(
+        mine.agrees(theirs, tolerance) for mine, theirs in zip(shared, others, strict=True)
+    )
+
+
+def _moments(answer: Canonical) -> int:
+    return len(answer.amounts) + len(answer.dates)
 
 
 def _in_order(a: Sequence[str], b: Sequence[str]) -> bool:
