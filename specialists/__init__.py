@@ -1,1 +1,49 @@
-"""To be described."""
+"""Models → steered text: families of models, the engine that decodes them together, the formula."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from proxycouncil.specialists.engine import Engine
+    from proxycouncil.specialists.family import Family
+    from proxycouncil.specialists.request import (
+        Generation,
+        Pair,
+        Prompt,
+        Request,
+        Sampling,
+        Snippet,
+        SteeringTrace,
+        TextDelta,
+    )
+    from proxycouncil.specialists.steering import steer
+
+__all__ = [
+    "Engine",
+    "Family",
+    "Generation",
+    "Pair",
+    "Prompt",
+    "Request",
+    "Sampling",
+    "Snippet",
+    "SteeringTrace",
+    "TextDelta",
+    "steer",
+]
+
+_ELSEWHERE = {"Engine": "engine", "Family": "family", "steer": "steering"}
+
+
+def __getattr__(name: str) -> object:
+    """Resolve public names on first use (PEP 562)."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_ELSEWHERE.get(name, 'request')}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -163,12 +163,13 @@ class Family:
     def _checkpoint(self, name: str) -> Checkpoint:
         with self._lock:
             if name not in self._sources:
-                raise self._unknown(name)
+                raise self.unknown(name)
             if name not in self._checkpoints:
                 self._checkpoints[name] = open_checkpoint(self._sources[name])
             return self._checkpoints[name]
 
-    def _unknown(self, name: str) -> FamilyError:
+    def unknown(self, name: str) -> FamilyError:
+        """The error that says that there is no such part, and which there are."""
         if name == ANTIEXPERT:
             return FamilyError(
                 "the family has no anti-expert", hint="name the small untuned model (antiexpert = …)"

@@ -65,15 +65,15 @@ class Model:
         self,
         ids: Tensor,
         *,
-        mask: Tensor,
+        mask: Tensor | None,
         positions: Tensor,
         cache: Cache,
         adapters: Sequence[str],
     ) -> Tensor:
         """Read `ids` `[rows, new]` after what the cache holds; logits `[rows, vocab]` of the last column.
 
-        `mask` `[rows, cached + new]` is 0 on padding, `positions` `[rows, new]` count each row's own
-        tokens, `adapters` names one for each row.
+        `mask` `[rows, cached + new]` is False on padding (None: there is none), `positions` `[rows, new]`
+        count each row's own tokens, `adapters` names one for each row.
         """
         self.adapters.select(adapters)
         output = self.module(

@@ -65,12 +65,19 @@ def divergence(steered: Tensor, base: Tensor) -> Tensor:
     return terms.sum(dim=-1).clamp_min(0.0)
 
 
-def uncap(logits: Tensor, cap: float) -> Tensor:
-    """Undo final soft-capping `cap · tanh(s / cap)`, so that logits of capped and uncapped models add up.
+def uncap(logits: Tensor, bound: float) -> Tensor:
+    """Undo final soft-capping `bound · tanh(s / bound)`, so that logits of capped and uncapped models add up.
 
-    Near the cap float32 has lost the original: such values are clamped to some eight times the cap.
+    Near the bound float32 has lost the original: such values are clamped to some eight times the bound.
     """
     import torch
 
     limit = 1.0 - torch.finfo(torch.float32).eps
-    return cap * torch.atanh((logits.float() / cap).clamp(-limit, limit))
+    return bound * torch.atanh((logits.float() / bound).clamp(-limit, limit))
+
+
+def cap(logits: Tensor, bound: float) -> Tensor:
+    """Final soft-capping, as Gemma 2 does it: the inverse of `uncap`."""
+    import torch
+
+    return bound * torch.tanh(logits / bound)

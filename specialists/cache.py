@@ -1,0 +1,92 @@
+"""The key-value cache of one model's rows: left-padded to a common width, joined and dropped between steps.
+
+Every layer is kept in full, sliding-window layers too: their window is the mask's business, and columns
+of one row differ by as much as its positions do. Knows columns and rows; nothing of what they mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+    from transformers import DynamicCache
+
+
+class RowCache:
+    """Keys and values `[rows, heads, width, size]` per layer; row i ends at the last column."""
+
+    def __init__(self, lengths: Sequence[int] = ()) -> None:
+        from transformers import DynamicCache
+
+        self.states: DynamicCache = DynamicCache()
+        self.lengths = list(lengths)
+        """Tokens of each row, padding not counted. Counted up by whoever runs the forward."""
+
+    @property
+    def width(self) -> int:
+        """Columns: the longest row and what padding is left of longer ones."""
+        return int(self.states.get_seq_length())
+
+    @property
+    def _layers(self) -> list[Any]:
+        return self.states.layers
+
+    def append(self, other: RowCache) -> None:
+        """Put the rows of another cache below these; the other one must not be used any more."""
+        if not self.lengths:
+            self.states, self.lengths = other.states, other.lengths
+            return
+        import torch
+
+        width = max(self.width, other.width)
+        for mine, theirs in zip(self._layers, other._layers, strict=True):
+            mine.keys = torch.cat([_widen(mine.keys, width), _widen(theirs.keys, width)])
+            mine.values = torch.cat([_widen(mine.values, width), _widen(theirs.values, width)])
+        self.lengths += other.lengths
+
+    def take(self, rows: Sequence[int]) -> None:
+        """Keep these rows, in this order, a row as often as it is named; columns that no row needs go."""
+        if list(rows) == list(range(len(self.lengths))):
+            return
+        if not rows:
+            empty = RowCache()
+            self.states, self.lengths = empty.states, empty.lengths
+            return
+        import torch
+
+        lengths = [self.lengths[row] for row in rows]
+        spare = self.width - max(lengths)
+        for layer in self._layers:
+            index = torch.tensor(rows, dtype=torch.long, device=layer.keys.device)
+            layer.keys = layer.keys[index, :, spare:]
+            layer.values = layer.values[index, :, spare:]
+        self.lengths = lengths
+
+    def beginning(self, row: int, length: int) -> RowCache:
+        """A cache of one row: the first `length` tokens of `row`."""
+        start = self.width - self.lengths[row]
+        copy = RowCache([length])
+        for number, layer in enumerate(self._layers):
+            part = slice(row, row + 1), slice(None), slice(start, start + length)
+            copy.states.update(layer.keys[part], layer.values[part], number)
+        return copy
+
+    def mask(self, new: Sequence[int], device: torch.device) -> Tensor | None:
+        """`[rows, width + columns]`, False on padding, for `new[i]` more tokens in row i, or None without any."""
+        import torch
+
+        columns = self.width + max(new)
+        padding = [columns - length - more for length, more in zip(self.lengths, new, strict=True)]
+        if not any(padding):
+            return None
+        return torch.arange(columns, device=device) >= torch.tensor(padding, device=device).unsqueeze(1)
+
+
+def _widen(states: Tensor, width: int) -> Tensor:
+    from torch.nn.functional import pad
+
+    missing = width - states.shape[-2]
+    return pad(states, (0, 0, missing, 0)) if missing else states

@@ -1,0 +1,123 @@
+"""The asynchronous front of steered decoding: requests in, streams of events out.
+
+Knows event loops and consumers; the models belong to its worker's thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import weakref
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing, suppress
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from proxycouncil.errors import EngineError
+from proxycouncil.specialists.job import Job
+from proxycouncil.specialists.request import Event, Generation, Request
+from proxycouncil.specialists.worker import Worker
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from proxycouncil.specialists.family import Family
+
+
+class Engine:
+    """Decodes the requests of any number of consumers, from any event loop, together.
+
+    Nothing is loaded and no thread runs before the first request. `max_rows` texts are written at once,
+    the others wait; `threads` is torch's number of threads (by default 1 for a family of under 100 M
+    parameters, else torch's own choice). Close it, or use it as a context manager.
+    """
+
+    def __init__(
+        self,
+        family: Family,
+        *,
+        max_rows: int = 32,
+        threads: int | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.family = family
+        self._clock = clock
+        self._worker = Worker(family, max_rows=max_rows, threads=threads, clock=clock)
+        self._finalizer = weakref.finalize(self, self._worker.stop)
+
+    async def generate(self, request: Request) -> AsyncGenerator[Event, None]:
+        """Yield text as it is written and, last, exactly one `Generation`.
+
+        A consumer that goes away frees its rows within a step.
+
+        Raises:
+            EngineError: the request can never run (`PromptTooLongError`: its prompt does not fit), or the
+                engine was closed (`EngineClosedError`).
+            FamilyError: an expert is unknown, or a model can't be loaded.
+        """
+        mailbox = _Mailbox()
+        job = Job(request, mailbox.send, self._clock())
+        self._worker.submit(job)
+        try:
+            while True:
+                item = await mailbox.receive()
+                if isinstance(item, Exception):
+                    raise item
+                yield item
+                if isinstance(item, Generation):
+                    return
+        finally:
+            self._worker.abandon(job)
+
+    async def complete(self, request: Request) -> Generation:
+        """The whole text at once; raises what `generate` raises."""
+        async with aclosing(self.generate(request)) as events:
+            async for event in events:
+                if isinstance(event, Generation):
+                    return event
+        raise EngineError(f"the stream of request {request.id} broke off")
+
+    def cancel(self, request_id: str) -> None:
+        """End a request within a step: its stream ends with what was written. Unknown ids are ignored."""
+        self._worker.cancel(request_id)
+
+    def close(self) -> None:
+        """End the worker's thread; streams in flight raise `EngineClosedError`. May be called twice."""
+        self._finalizer.detach()
+        self._worker.stop()
+
+    async def aclose(self) -> None:
+        """`close` without blocking the event loop."""
+        await asyncio.to_thread(self.close)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+
+class _Mailbox:
+    """From the worker's thread to a consumer in its own event loop."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._items: asyncio.Queue[Event | Exception] = asyncio.Queue()
+
+    def send(self, item: Event | Exception) -> None:
+        """From any thread; a consumer whose loop has ended hears nothing."""
+        with suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(self._items.put_nowait, item)
+
+    async def receive(self) -> Event | Exception:
+        return await self._items.get()

@@ -1,0 +1,106 @@
+"""One model and the rows that it is reading or writing.
+
+Knows prompts as token ids and adapters by name; not which request a row belongs to, nor what is done
+with its logits. A prompt that some row here has read already is copied, not read again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from proxycouncil.specialists.cache import RowCache
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from proxycouncil.specialists.model import Model
+
+
+@dataclass(eq=False, slots=True)
+class Row:
+    """One text in one model."""
+
+    prompt: tuple[int, ...]
+    adapter: str
+    opening: Tensor | None = None
+    """Logits `[vocab]` after the prompt, kept for rows that begin alike."""
+
+    @property
+    def key(self) -> tuple[str, tuple[int, ...]]:
+        """Rows of equal keys begin with the same forward."""
+        return self.adapter, self.prompt
+
+
+class Lane:
+    """The rows of one model, in the order of its cache."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.rows: list[Row] = []
+        self._cache = RowCache()
+
+    def admit(self, rows: Sequence[Row]) -> Tensor:
+        """Read the prompts of new rows, each different one once; logits `[new rows, vocab]`."""
+        import torch
+
+        readers = {row.key: row for row in reversed(self.rows)}
+        fresh = list({row.key: row for row in rows if row.key not in readers}.values())
+        known = list({row.key: readers[row.key] for row in rows if row.key in readers}.values())
+        cache = self._read(fresh)
+        for reader in known:
+            cache.append(self._cache.beginning(self.rows.index(reader), len(reader.prompt)))
+        order = {row.key: place for place, row in enumerate([*fresh, *known])}
+        openings = {row.key: row.opening for row in [*fresh, *known]}
+        cache.take([order[row.key] for row in rows])
+        for row in rows:
+            row.opening = openings[row.key]
+        self._cache.append(cache)
+        self.rows += rows
+        return torch.stack([row.opening for row in rows if row.opening is not None])
+
+    def advance(self, tokens: Tensor) -> Tensor:
+        """Read one token `[rows]` more in every row; logits `[rows, vocab]`."""
+        import torch
+
+        device = self.model.device
+        positions = torch.tensor(self._cache.lengths, device=device).unsqueeze(1)
+        return self._forward(tokens.unsqueeze(1), self._cache, [1] * len(self.rows), positions, self.rows)
+
+    def keep(self, rows: Sequence[Row]) -> None:
+        """Drop all other rows."""
+        if len(rows) == len(self.rows):
+            return
+        places = {id(row): place for place, row in enumerate(self.rows)}
+        self._cache.take([places[id(row)] for row in rows])
+        self.rows = list(rows)
+
+    def _read(self, rows: Sequence[Row]) -> RowCache:
+        """The cache of some prompts, read together; sets their openings."""
+        import torch
+
+        cache = RowCache([0] * len(rows))
+        if not rows:
+            return RowCache()
+        lengths = [len(row.prompt) for row in rows]
+        width = max(lengths)
+        device = self.model.device
+        padded = [[0] * (width - len(row.prompt)) + list(row.prompt) for row in rows]
+        begins = torch.tensor([[length - width] for length in lengths], device=device)
+        positions = (torch.arange(width, device=device) + begins).clamp_min(0)
+        logits = self._forward(torch.tensor(padded, device=device), cache, lengths, positions, rows)
+        for row, opening in zip(rows, logits, strict=True):
+            row.opening = opening
+        return cache
+
+    def _forward(
+        self, ids: Tensor, cache: RowCache, new: Sequence[int], positions: Tensor, rows: Sequence[Row]
+    ) -> Tensor:
+        mask = cache.mask(new, ids.device)
+        adapters = [row.adapter for row in rows]
+        logits = self.model.forward(
+            ids, mask=mask, positions=positions, cache=cache.states, adapters=adapters
+        )
+        cache.lengths = [length + more for length, more in zip(cache.lengths, new, strict=True)]
+        return logits

@@ -1,0 +1,192 @@
+"""The thread that owns the models: takes commands between steps, runs steps, tells consumers.
+
+Knows commands, jobs and time; nothing of event loops. An exception while preparing a request ends that
+request; one in a step ends every text in flight, and the thread goes on.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING
+
+from proxycouncil.errors import CouncilError, EngineClosedError, EngineError
+from proxycouncil.specialists.job import Job
+from proxycouncil.specialists.request import FinishReason
+from proxycouncil.specialists.runner import Runner, Text, Written
+from proxycouncil.specialists.scheduler import Scheduler
+
+if TYPE_CHECKING:
+    from proxycouncil.specialists.family import Family
+
+Command = Callable[[], None]
+
+
+class Worker:
+    """One daemon thread, started by the first job and ended by `stop`."""
+
+    def __init__(
+        self, family: Family, *, max_rows: int, threads: int | None, clock: Callable[[], float]
+    ) -> None:
+        self._family, self._threads, self._clock = family, threads, clock
+        self._commands: SimpleQueue[Command] = SimpleQueue()
+        self._scheduler = Scheduler(max_rows)
+        self._runner = Runner(family)
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._known: set[str] = set()
+        self._stopping = False
+
+    def submit(self, job: Job) -> None:
+        """Hand a job over.
+
+        Raises:
+            EngineClosedError: the worker was stopped.
+            EngineError: a request with this id is in flight.
+        """
+        with self._lock:
+            if self._stopping:
+                raise closed()
+            if job.request.id in self._known:
+                raise EngineError(f"request {job.request.id} is in flight already", hint="give it another id")
+            self._known.add(job.request.id)
+            self._commands.put(lambda: self._prepare(job))
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="proxycouncil-engine", daemon=True)
+                self._thread.start()
+
+    def cancel(self, request_id: str) -> None:
+        """End a request; its consumer gets what was written."""
+        self._commands.put(lambda: self._cancel(request_id))
+
+    def abandon(self, job: Job) -> None:
+        """Free the rows of a request whose consumer has gone."""
+        self._commands.put(lambda: self._leave(job))
+
+    def stop(self) -> None:
+        """End the thread; requests in flight are told that the engine is closed."""
+        with self._lock:
+            self._stopping = True
+            thread = self._thread
+        self._commands.put(lambda: None)
+        if thread is not None and thread is not threading.current_thread():
+            thread.join()
+
+    def _run(self) -> None:
+        import torch
+
+        threads = self._threads or (1 if self._family_is_small() else None)
+        if threads is not None:
+            torch.set_num_threads(threads)
+        with torch.inference_mode():
+            while not self._stopping:
+                self._obey()
+                self._step()
+        for job in self._scheduler.jobs:
+            job.send(closed())
+
+    def _family_is_small(self) -> bool:
+        try:
+            return self._family.is_small
+        except CouncilError:
+            return False  # the same error meets every request when it is prepared
+
+    def _obey(self) -> None:
+        """Carry out all commands; wait for one if there is nothing else to do."""
+        if not self._scheduler.jobs:
+            self._commands.get()()
+        while True:
+            try:
+                command = self._commands.get_nowait()
+            except Empty:
+                return
+            command()
+
+    def _step(self) -> None:
+        self._end_late()
+        try:
+            if not self._read():
+                self._write()
+        except Exception as error:  # noqa: BLE001 - whatever it is, its requests must end and the thread live
+            self._fail(error)
+
+    def _read(self) -> bool:
+        jobs = self._scheduler.admit()
+        if not jobs:
+            return False
+        start = self._clock()
+        for job in jobs:
+            job.started = start
+        written = self._runner.prefill([job.require_text() for job in jobs])
+        for job in jobs:
+            job.first = self._clock()
+        self._accept(list(zip(jobs, written, strict=True)))
+        return True
+
+    def _write(self) -> None:
+        if not self._scheduler.running:
+            return
+        owners = {id(job.text): job for job in self._scheduler.running}
+        self._accept([(owners[id(text)], written) for text, written in self._runner.decode()])
+
+    def _accept(self, step: list[tuple[Job, Written]]) -> None:
+        end_ids = self._family.end_ids
+        reasons = [(job, job.accept(written, end_ids)) for job, written in step]
+        self._end([(job, reason) for job, reason in reasons if reason is not None])
+
+    def _prepare(self, job: Job) -> None:
+        try:
+            job.prepare(self._family)
+        except CouncilError as error:
+            self._known.discard(job.request.id)
+            job.send(error)
+        except Exception as error:  # noqa: BLE001 - a fault of one request is that request's alone
+            self._known.discard(job.request.id)
+            job.finish("error", self._clock(), _cause(error))
+        else:
+            self._scheduler.add(job)
+
+    def _cancel(self, request_id: str) -> None:
+        self._end([(job, "cancelled") for job in self._scheduler.jobs if job.request.id == request_id])
+
+    def _leave(self, job: Job) -> None:
+        if job in self._scheduler.jobs:
+            self._free([job])
+
+    def _end_late(self) -> None:
+        now = self._clock()
+        self._end([(job, "deadline") for job in self._scheduler.jobs if job.late(now)])
+
+    def _end(self, ended: list[tuple[Job, FinishReason]]) -> None:
+        if not ended:
+            return
+        self._free([job for job, _ in ended])
+        now = self._clock()
+        for job, reason in ended:
+            job.finish(reason, now)
+
+    def _free(self, jobs: list[Job]) -> None:
+        texts: list[Text] = []
+        for job in jobs:
+            self._known.discard(job.request.id)
+            self._scheduler.remove(job)
+            texts.append(job.require_text())
+        self._runner.drop(texts)
+
+    def _fail(self, error: Exception) -> None:
+        now = self._clock()
+        for job in list(self._scheduler.running):
+            self._known.discard(job.request.id)
+            self._scheduler.remove(job)
+            job.finish("error", now, _cause(error))
+        self._runner.reset()
+
+
+def closed() -> EngineClosedError:
+    """What a request hears whose engine was shut down."""
+    return EngineClosedError("the engine was closed", hint="make a new Engine")
+
+
+def _cause(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
