@@ -45,7 +45,7 @@ def examine(council: Council) -> Iterator[Check]:
         *((name, partial(_weights, name, where)) for name, where in weights.items()),
         ("embedder", partial(_embedder, config)),
         ("library", partial(_library, council)),
-        ("disk", partial(_disk, config)),
+        ("disk", partial(_disk, council)),
         ("threads", partial(_threads, config)),
     ]
     for name, check in checks:
@@ -143,13 +143,9 @@ def _library(council: Council) -> Check:
     return Check("library", "ok", f"{len(domains)} domains: {', '.join(domains)}")
 
 
-def _disk(config: CouncilConfig) -> Check:
+def _disk(council: Council) -> Check:
     """Whether the place of the library can be written, with room to spare."""
-    from platformdirs import user_cache_path
-
-    place = (
-        user_cache_path("proxycouncil", appauthor=False) if config.retrieval.url else config.retrieval.path
-    )
+    place = _library_place(council)
     nearest = next(folder for folder in (place, *place.parents) if folder.is_dir())
     if not os.access(nearest, os.W_OK):
         return Check(
@@ -161,6 +157,18 @@ def _disk(config: CouncilConfig) -> Check:
     if free < _ROOM_BYTES:
         return Check("disk", "warn", f"{free / 1e9:.1f} GB free at {nearest}", "make room before ingesting")
     return Check("disk", "ok", f"{free / 1e9:.0f} GB free at {nearest}")
+
+
+def _library_place(council: Council) -> Path:
+    """Where passages are kept: the starter's library lies in the cache, whatever its settings say."""
+    from proxycouncil.retrieval.library import Library
+
+    try:
+        library = council.library
+    except CouncilError:
+        return council.config.retrieval.path
+    place = library.stats().place if isinstance(library, Library) else ""
+    return Path(place) if Path(place).is_absolute() else council.config.retrieval.path
 
 
 def _threads(config: CouncilConfig) -> Check:
