@@ -36,7 +36,7 @@ class VectorBank:
     ) -> None:
         self.fingerprint = fingerprint
         self._tensors = {**_pack("fine", fine or {}, np.float16), **_pack("coarse", coarse or {}, np.int8)}
-        self._rows = _rows(self._tensors)
+        self._rows, self._scales = _rows(self._tensors), _scales(self._tensors)
 
     @classmethod
     def load(cls, path: Path, *, fingerprint: str) -> VectorBank:
@@ -62,7 +62,7 @@ class VectorBank:
                 hint="delete it, or use the embedder it was made with",
             )
         bank = cls(fingerprint)
-        bank._tensors, bank._rows = tensors, _rows(tensors)
+        bank._tensors, bank._rows, bank._scales = tensors, _rows(tensors), _scales(tensors)
         return bank
 
     def save(self, path: Path) -> None:
@@ -77,8 +77,8 @@ class VectorBank:
         if place is None:
             return None
         table, row = place
-        vector = self._tensors[f"{table}.vectors"][row].astype(np.float32)
-        return np.asarray(vector / np.linalg.norm(vector), np.float32)
+        vector: NDArray[np.float32] = self._tensors[f"{table}.vectors"][row] * self._scales[table][row]
+        return vector
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -102,6 +102,14 @@ def _rows(tensors: Mapping[str, NDArray[np.generic]]) -> dict[bytes, tuple[str, 
         digest.tobytes(): (table, row)
         for table in ("coarse", "fine")
         for row, digest in enumerate(tensors.get(f"{table}.digests", ()))
+    }
+
+
+def _scales(tensors: Mapping[str, NDArray[np.generic]]) -> dict[str, NDArray[np.float32]]:
+    """What makes each stored row a unit vector again."""
+    tables = [name.removesuffix(".vectors") for name in tensors if name.endswith(".vectors")]
+    return {
+        table: 1.0 / np.linalg.norm(tensors[f"{table}.vectors"].astype(np.float32), axis=1) for table in tables
     }
 
 

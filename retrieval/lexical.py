@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 _TITLE_WEIGHT = 2
 _TOKEN = re.compile(
     r"(?<![\w.])-?\d+(?:[.,]\d+)*%?"  # -5, 3.5%, 1,000; the hyphen of COVID-19 is no minus
-    r"|\w+(?:['’]\w+)*(?:\+\+|#)?"  # words, don't, C++, F#
+    r"|\w+(?:'\w+)*(?:\+\+|#)?"  # words, don't, C++, F#
 )
-_THOUSANDS = re.compile(r"-?\d{1,3}(?:,\d{3})+(?:\.\d+)?%?")
+_DROPPED = re.compile(r"(?<=\d),(?=\d{3}(?!\d))|'s\b")
+"""The commas of 1,000,000 and the 's of a possessive."""
+
 _STOP_WORDS = frozenset(
     "a an and are as at be by can could did do does for from had has have how i if in into is it its me my "
-    "of on or so than that the their them then there these they this those to was were what what's when "
+    "of on or so than that the their them then there these they this those to was were what when "
     "where which who whom whose why will with would you your".split()
 )
 
@@ -33,14 +35,8 @@ _STOP_WORDS = frozenset(
 def tokens(text: str) -> list[str]:
     """Lower-case words and numbers; a text of nothing but stop words keeps them."""
     folded = unicodedata.normalize("NFKC", text).casefold().replace("−", "-").replace("’", "'")
-    words = [_canonical(match[0]) for match in _TOKEN.finditer(folded)]
+    words: list[str] = _TOKEN.findall(_DROPPED.sub("", folded))
     return [word for word in words if word not in _STOP_WORDS] or words
-
-
-def _canonical(word: str) -> str:
-    if _THOUSANDS.fullmatch(word):
-        return word.replace(",", "")
-    return word.removesuffix("'s")
 
 
 class LexicalIndex:

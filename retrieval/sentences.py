@@ -31,7 +31,8 @@ _NUMBERED = frozenset(
 
 _STOP = re.compile(r"""(?P<stop>[.!?…]+)["'”’)\]»]*(?=\s)\s+|(?P<cjk>[。！？]+[」』”’）]*)\s*""")
 _BLOCK = re.compile(r"\n\s*\n|\n(?=\s*(?:[-*+•|>]|\d{1,3}[.)])\s)")
-_LAST_WORD = re.compile(r"[^\s(\[\"'“‘«]+$")
+_OPENING_MARKS = "([\"'“‘«"
+_LONGEST_WORD = 40
 _FIRST_WORD = re.compile(r"[\"'“‘«(\[]*([\w’']+)")
 
 
@@ -68,8 +69,11 @@ def _ends_here(text: str, stop: re.Match[str], start: int, end: int) -> bool:
         return False
     if stop["stop"] != ".":
         return True
-    before = _LAST_WORD.search(text, start, stop.start())
-    return not before or _may_end(before[0], word, opens=not text[start : before.start()].strip())
+    before = text[max(start, stop.start() - _LONGEST_WORD) : stop.start()].rsplit(None, 1)
+    if not before:
+        return True
+    opens = len(before) == 1 and stop.start() - start < _LONGEST_WORD
+    return _may_end(before[-1].lstrip(_OPENING_MARKS), word, opens=opens)
 
 
 def _may_end(written: str, following: str, *, opens: bool) -> bool:
