@@ -100,6 +100,7 @@ class Part:
 
 def _end_ids(module: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> set[int]:
     generation = getattr(module, "generation_config", None)
-    named = (getattr(generation, "eos_token_id", None), module.config.eos_token_id, tokenizer.eos_token_id)
+    text = module.config.get_text_config()  # of a model that also sees, the settings of its text part
+    named = (getattr(generation, "eos_token_id", None), text.eos_token_id, tokenizer.eos_token_id)
     listed = (one if isinstance(one, list | tuple) else [one] for one in named)
     return {int(i) for ids in listed for i in ids if i is not None}
