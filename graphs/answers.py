@@ -67,7 +67,7 @@ def canonical(text: str | None, *, question: str = "") -> Canonical:
     if is_refusal(plain):
         return NOTHING
     read = _read(plain, asked(question), hedged=hedged)
-    return NOTHING if is_refusal(read.value) else read
+    return read if read.value else NOTHING
 
 
 def parse_confidence(value: object) -> float | None:

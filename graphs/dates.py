@@ -19,6 +19,7 @@ _MONTHS = {
 }  # fmt: skip
 _NAMES = [name.capitalize() for name in _MONTHS if len(name) > 4 or name in ("may", "june", "july")]
 _WEEKDAYS = frozenset("monday tuesday wednesday thursday friday saturday sunday".split())
+_BEGINNINGS = frozenset({"date", "number", "ordinal"})
 _FILLERS = frozenset({",", ".", "of", "the"})
 
 
@@ -61,7 +62,9 @@ def dates(tokens: Sequence[Token]) -> list[DateSpan]:
     found: list[DateSpan] = []
     index = 0
     while index < len(tokens):
-        span = _numeric(tokens[index], index) or _named(tokens, index)
+        token = tokens[index]
+        begins = token.kind in _BEGINNINGS or token.folded in _MONTHS
+        span = (_numeric(token, index) or _named(tokens, index)) if begins else None
         if span is None:
             index += 1
             continue

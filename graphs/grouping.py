@@ -45,11 +45,11 @@ def same(a: Canonical, b: Canonical, *, tolerance: float = 0.0) -> bool:
         return a.items == b.items and _qualified_alike(a, b)
     if _abbreviates(a, b) or _abbreviates(b, a):
         return _qualified_alike(a, b) and not (_moments(a) or _moments(b))
-    if not compatible(a, b, tolerance=tolerance):
-        return False
     if a.content.words == b.content.words and _within(a, b, tolerance) and _within(b, a, tolerance):
-        return a.polarity == b.polarity and (_says_more(a) or _opens_alike(a, b))
-    return _contains(a, b, tolerance) or _contains(b, a, tolerance)
+        agree = a.polarity == b.polarity and (_says_more(a) or _opens_alike(a, b))
+    else:
+        agree = _contains(a, b, tolerance) or _contains(b, a, tolerance)
+    return agree and compatible(a, b, tolerance=tolerance)
 
 
 def group(
@@ -70,10 +70,8 @@ def group(
             cliques.append({place})
         else:
             home.add(place)
-    found = [
-        [index for index, answer in enumerate(answers) if places.get(answer) in clique] for clique in cliques
-    ]
-    return sorted(found)
+    place_of = [places.get(answer) for answer in answers]
+    return sorted([index for index, place in enumerate(place_of) if place in clique] for clique in cliques)
 
 
 def medoid(indexes: Sequence[int], texts: Sequence[str], similarity: Similarity | None = None) -> int:
@@ -122,28 +120,19 @@ def _far_apart(
     """Pairs of free texts that embeddings keep apart."""
     if similarity is None:
         return set()
-    wordy = [index for index, answer in enumerate(answers) if len(answer.content.words) > 1]
-    far = set()
-    for i in wordy:
-        for j in wordy:
-            if similarity[i][j] < FLOOR:
-                far.add((places[answers[i]], places[answers[j]]))
-    return far
+    wordy = [(index, places[answer]) for index, answer in enumerate(answers) if len(answer.content.words) > 1]
+    return {(here, there) for i, here in wordy for j, there in wordy if similarity[i][j] < FLOOR}
 
 
 def _contains(long: Canonical, short: Canonical, tolerance: float) -> bool:
     """Whether the long answer begins by saying the short one and adds only detail."""
-    if not _within(short, long, tolerance):
-        return False
-    said = short.content.words
-    moments = _moments(short)
-    if moments and long.head_moments > moments:
-        return False
-    if not said:
-        return moments > 0 or bool(short.polarity and short.polarity == long.polarity)
-    if long.open and 2 * len(said) < len(long.content.words):
-        return False
-    return _leads(said, long.content)
+    said, moments = short.content.words, _moments(short)
+    if said:
+        short_enough = not long.open or 2 * len(said) >= len(long.content.words)
+        leads = short_enough and _leads(said, long.content)
+    else:
+        leads = moments > 0 or bool(short.polarity and short.polarity == long.polarity)
+    return leads and (not moments or long.head_moments <= moments) and _within(short, long, tolerance)
 
 
 def _leads(said: tuple[str, ...], content: Content) -> bool:

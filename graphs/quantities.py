@@ -85,7 +85,9 @@ def amounts(tokens: Sequence[Token]) -> list[Span]:
     found: list[Span] = []
     index = 0
     while index < len(tokens):
-        span = _amount(tokens, index)
+        token = tokens[index]
+        begins = may_begin(token) or token.text in CURRENCY_SIGNS
+        span = _amount(tokens, index) if begins else None
         if span is None:
             index += 1
             continue
@@ -96,8 +98,6 @@ def amounts(tokens: Sequence[Token]) -> list[Span]:
 
 def _amount(tokens: Sequence[Token], index: int) -> Span | None:
     sign = tokens[index].text in CURRENCY_SIGNS
-    if not sign and not may_begin(tokens[index]):
-        return None
     number = numeral(tokens, index + sign)
     if number is None:
         return _one_unit(tokens, index)

@@ -71,8 +71,7 @@ _FRAME = re.compile(r"(?:the )?(?:final )?answer(?: is|\s*:)\s*:?\s*(?=\S)", re.
 
 def is_refusal(text: str | None) -> bool:
     """Whether a text declines to answer: blank, a placeholder, or only sentences that say so."""
-    plain = tidy(text or "")
-    return _declines(plain) or all(_declines(sentence) for sentence in _SENTENCE.split(plain))
+    return all(_declines(sentence) for sentence in _SENTENCE.split(tidy(text or "")))
 
 
 def unhedged(text: str) -> tuple[str, bool]:

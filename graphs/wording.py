@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import lru_cache
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias, cast
 
 TokenKind: TypeAlias = Literal["ordinal", "date", "version", "number", "code", "word", "mark"]
 
@@ -20,17 +20,18 @@ _PLAIN = str.maketrans(
 _DASH = re.compile(r"\s*[–—]\s*")
 _MARKUP = re.compile(r"\*\*|__(?=\W|$)|(?<!\w)__|`|(?m:^\s*(?:#+|>|[-*•])\s+)")
 _CITATION_MARK = re.compile(r"\s*\[[^\[\]]{0,60}\]\s*$")
-_SPACE = re.compile(r"\s+")
+_OUTER = " \t\"'.,;:!?*_"
+_CAMEL = re.compile("[a-z][A-Z]")
 _TOKEN = re.compile(
     r"""
-      (?P<ordinal>\d+(?:st|nd|rd|th)\b|\d{2,4}s\b)
+      (?P<plain>[^\W\d_]++(?:'[^\W\d_]++)*+(?![\w+\#]|-\d|\.[a-z]))
+    | (?P<ordinal>\d+(?:st|nd|rd|th)\b|\d{2,4}s\b)
     | (?P<date>\d{1,4}(?P<sep>[/.-])\d{1,2}(?P=sep)\d{1,4}(?![\w/]|[.-]\d))
     | (?P<version>\d+(?:\.\d+){2,})
     | (?P<number>(?:(?<![\w)])[-+])?
         (?:(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:[.,]\d+)?|\.\d+)
         (?:[eE][-+]?\d+(?!\w))?)
-    | (?P<code>[^\W\d_]+[-_]?\d[\w-]*|\w*_\w+|[a-z]+[A-Z]\w*|(?:[A-Z][a-z]+){2,}\b
-        |[^\W\d_]\w*(?:\.[a-z]\w+)+|[A-Z](?:\+\+|\#))
+    | (?P<code>[^\W\d_]+[-_]?\d[\w-]*|\w*_\w+|[^\W\d_]\w*(?:\.[a-z]\w+)+|[A-Z](?:\+\+|\#))
     | (?P<word>[^\W\d_]+(?:'[^\W\d_]+)*)
     | (?P<mark>\S)
     """,
@@ -72,12 +73,14 @@ def tidy(text: str) -> str:
 
     `x²` becomes `x^2`, not `x2`; `2½` becomes `2 1/2`; a dash between numbers becomes "to".
     """
-    text = _INVISIBLE.sub("", text)
     if not text.isascii():
-        text = _SUPERSCRIPT.sub(lambda run: "^" + run.group().translate(_SUPERSCRIPT_DIGITS), text)
+        text = _SUPERSCRIPT.sub(_as_power, _INVISIBLE.sub("", text))
         text = unicodedata.normalize("NFKC", _BEFORE_FRACTION.sub(" ", text))
         text = _DASH.sub(" - ", _NUMBER_DASH.sub(" to ", text.translate(_PLAIN)))
-    return _SPACE.sub(" ", _CITATION_MARK.sub("", _MARKUP.sub("", text))).strip()
+    if any(mark in text for mark in "*_`#>-•"):
+        text = _MARKUP.sub("", text)
+    text = " ".join(text.split())
+    return _CITATION_MARK.sub("", text) if text.endswith("]") else text
 
 
 def fold(text: str) -> str:
@@ -86,20 +89,27 @@ def fold(text: str) -> str:
     previous = ""
     while text != previous:
         previous = text
-        text = text.strip(" \t\"'“”.,;:!?*_")
-        text = re.sub(r"^(?:an?|the)\s+(?=\S)", "", text)
+        text = text.strip(_OUTER)
+        for article in ("a ", "an ", "the "):
+            text = text.removeprefix(article)
     return text
 
 
 def tokens(text: str) -> list[Token]:
     """The tokens of a tidied text, in order."""
-    found = []
-    for match in _TOKEN.finditer(text):
-        kind = match.lastgroup or "mark"
-        written = match.group()
-        folded = written if kind == "code" else written.casefold()
-        found.append(Token(kind, written, folded))  # type: ignore[arg-type]
-    return found
+    return [_token(match.lastgroup or "mark", match.group()) for match in _TOKEN.finditer(text)]
+
+
+def _token(kind: str, text: str) -> Token:
+    if kind in ("plain", "word"):
+        return Token("code", text, text) if _CAMEL.search(text) else Token("word", text, text.casefold())
+    if kind == "code":
+        return Token("code", text, text)
+    return Token(cast(TokenKind, kind), text, text.casefold())
+
+
+def _as_power(run: re.Match[str]) -> str:
+    return "^" + run.group().translate(_SUPERSCRIPT_DIGITS)
 
 
 @lru_cache(maxsize=8192)
