@@ -28,7 +28,6 @@ lint: .venv/.ready
 
 types: .venv/.ready
 	$(PY) -m mypy
-	$(PY) -m mypy tests --allow-untyped-defs --allow-incomplete-defs --allow-untyped-calls
 
 test: lint types
 	$(PY) -m pytest -q -m "not slow"

@@ -65,7 +65,9 @@ class OpeningEngine:
 
     async def generate(self, request: Request) -> AsyncIterator[Event]:
         """As `Engine.generate`, once there is one."""
-        engine = self._opening.opened or await asyncio.to_thread(self._opening.get)
+        engine = self._opening.opened
+        if engine is None:
+            engine = await asyncio.to_thread(self._opening.get)
         async for event in engine.generate(request):
             yield event
 
@@ -84,7 +86,8 @@ def open_engine(config: CouncilConfig) -> Engine:
         experts=experts,
         device=config.family.device,
         dtype=config.family.dtype,
-        prompt=config.family.prompt,
+        base_format=config.family.prompt,
+        expert_format=config.family.prompt,
     )
     return Engine(family, max_rows=config.family.max_rows, threads=config.family.threads)
 

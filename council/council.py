@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from proxycouncil.council.assembly import (
     Opening,
@@ -62,7 +62,7 @@ class Council:
         searcher: Searcher | Callable[[], Searcher] | None = None,
     ) -> None:
         self.config = config
-        self._calibration = load_calibration(config.council.calibration)
+        self.calibration = load_calibration(config.council.calibration)
         self._engine = Opening(lambda: open_engine(config), name="council-engine")
         self._generator = generator or OpeningEngine(self._engine)
         self._owns_engine = generator is None
@@ -73,6 +73,7 @@ class Council:
         self._graphs: dict[bool, CompiledStateGraph[Any, Any, Any, Any]] = {}
         self._alphas: dict[str, float] = {}
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._compiling = asyncio.Lock()
 
     @classmethod
     def starter(cls) -> Self:
@@ -202,6 +203,9 @@ class Council:
         self._loop.run(self._resources.aclose())
         self._graphs.clear()
         self._loop.close()
+        # A lock belongs to the loop it was waited for on, and that one is gone.
+        self._turns.clear()
+        self._compiling = asyncio.Lock()
         engine, library = self._engine.opened, self._library.opened
         if engine is not None and self._owns_engine:
             engine.close()
@@ -247,18 +251,19 @@ class Council:
         context = await self._context()
         timings = {"open": perf_counter() - started}
         state: CouncilState = {}
-        async for mode, part in graph.astream(
+        async for part in graph.astream(
             {"question": question.text, "members": list(question.members)},
             {"configurable": {"thread_id": thread}} if thread else None,
             context=context,
             stream_mode=["custom", "values"],
+            version="v2",
         ):
-            if mode == "values":
-                state = part
-            elif part["type"] == "stage":
-                timings[part["stage"]] = max(part["seconds"], timings.get(part["stage"], 0.0))
-            else:
-                emit(as_event(part))
+            if part["type"] == "values":
+                state = cast("CouncilState", part["data"])
+            elif part["type"] == "custom" and (event := part["data"])["type"] == "stage":
+                timings[event["stage"]] = max(event["seconds"], timings.get(event["stage"], 0.0))
+            elif part["type"] == "custom":
+                emit(as_event(part["data"]))
         answer = _answer(
             question.text, state, thread=thread, seconds=perf_counter() - started, timings=timings
         )
@@ -271,18 +276,19 @@ class Council:
             searcher=await asyncio.to_thread(self._library.get),
             members=seats(self.config, self._alphas),
             settings=settings(self.config),
-            calibration=self._calibration,
+            calibration=self.calibration,
             consultation=Consultation(),
         )
 
     async def _graph(self, *, remembers: bool) -> CompiledStateGraph[Any, Any, Any, Any]:
         """The compiled graph; one without a checkpointer for questions outside any conversation."""
-        if remembers not in self._graphs:
-            from proxycouncil.graphs.council_graph import create_council_graph
+        async with self._compiling:
+            if remembers not in self._graphs:
+                from proxycouncil.graphs.council_graph import create_council_graph
 
-            saver = await self._saver() if remembers else None
-            self._graphs.setdefault(remembers, create_council_graph().compile(checkpointer=saver))
-        return self._graphs[remembers]
+                saver = await self._saver() if remembers else None
+                self._graphs[remembers] = create_council_graph().compile(checkpointer=saver)
+            return self._graphs[remembers]
 
     async def _saver(self) -> Any:  # noqa: ANN401 (BaseCheckpointSaver, whose import is heavy)
         from proxycouncil.council.checkpoints import open_saver

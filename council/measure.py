@@ -10,8 +10,9 @@ from proxycouncil.council.council import Council
 from proxycouncil.council.questions import Question
 from proxycouncil.errors import UsageError
 from proxycouncil.eval.answerer import Answerer, Reply
-from proxycouncil.eval.arms import ReadingArm, RetrievalArm, expert_alone, steered, unsteered
+from proxycouncil.eval.arms import ReadingArm, RetrievalArm, Steering, expert_alone, steered, unsteered
 from proxycouncil.graphs.context import GENERALIST
+from proxycouncil.graphs.route import route
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ def arms(council: Council, *, only: Sequence[str] = ()) -> Mapping[str, Answerer
     searcher, generator = council.library, council.generator
     nearest = _nearest_specialist(council)
 
-    def reading(steering: Callable) -> ReadingArm:
+    def reading(steering: Steering) -> ReadingArm:
         return ReadingArm(generator, searcher, steering, nearest)
 
     every: dict[str, Answerer] = {
@@ -56,6 +57,23 @@ def arms(council: Council, *, only: Sequence[str] = ()) -> Mapping[str, Answerer
     if unknown:
         raise UsageError(f"no arm is called {min(unknown)!r}", hint=f"arms are {', '.join(every)}")
     return {name: arm for name, arm in every.items() if not only or name in only}
+
+
+def _nearest_specialist(council: Council) -> Callable[[str], str]:
+    """Question → the domain that the router finds likeliest, whether or not it would ask anybody."""
+    searcher = council.library
+    calibration = (council.calibration or {}).get("route")
+
+    def nearest(question: str) -> str:
+        chosen = route(
+            question,
+            searcher.affinities(question),
+            calibration=calibration,
+            fingerprint=searcher.embedder_fingerprint,
+        )
+        return max(chosen["probabilities"], key=lambda domain: (chosen["probabilities"][domain], domain))
+
+    return nearest
 
 
 def questions_folder() -> Path:

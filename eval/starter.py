@@ -1,4 +1,4 @@
-"""Puts questions to arms and says how they did: shares with Wilson intervals, differences by paired bootstrap.
+"""Puts questions to arms and says how they did: shares with intervals, differences by paired bootstrap.
 
 Knows questions, replies and the short-answer rule; refuses to know what an arm is made of.
 """
@@ -13,7 +13,8 @@ from typing import Any
 
 from proxycouncil.eval.answerer import Answerer, Reply
 from proxycouncil.eval.metrics import Interval, is_right, paired_bootstrap, wilson
-from proxycouncil.eval.splits import Part, Question, halves, load_out_of_scope, load_questions
+from proxycouncil.eval.splits import Question, halves, load_out_of_scope, load_questions
+from proxycouncil.specialists.questions import Part
 
 Progress = Callable[[str, int, int], None]
 """Arm, replies so far, replies in all."""
