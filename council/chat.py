@@ -32,19 +32,21 @@ from proxycouncil.council.rendering import (
     numbered_answer,
     one_line,
     verdict,
+    visible,
     vote_table,
 )
 from proxycouncil.errors import CouncilError
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.status import Status
 
     from proxycouncil.council.chat_input import LineReader
     from proxycouncil.council.council import Council
 
 TWICE_WITHIN_S = 2.0
-_TAIL = 60
+_SPINNER_COLUMNS = 3
+_LEAST_COLUMNS = 16
+_BETWEEN = " · "
 
 
 class Chat:
@@ -112,17 +114,23 @@ class Chat:
         try:
             with self._progress() as show, closing(events):  # type: ignore[type-var]  # a generator
                 for event in events:
-                    turn.events.append(event)
+                    turn.take(event)
                     self._show(event)
-                    show(turn.reading(event))
+                    show(turn)
         except KeyboardInterrupt:
-            self.say("stopped; this turn is not part of the conversation", style="yellow")
+            self._stopped(turn)
             raise
         self.last = turn.answer(self._clock())
 
+    def _stopped(self, turn: _Turn) -> None:
+        """What was written so far is shown; the conversation goes on as if it had not been asked."""
+        for (member, slate), text in turn.unfinished.items():
+            self.say(f"  {member} ({slate}): {one_line(text)} …", style="dim")
+        self.say("stopped; this turn is not part of the conversation", style="yellow")
+
     def say(self, text: str, *, style: str | None = None) -> None:
         """A line of the program's own."""
-        self.console.print(Text(one_line(text)), style=style)
+        self.console.print(Text(visible(text)), style=style)
 
     def leave(self) -> None:
         """Go after this line."""
@@ -149,13 +157,14 @@ class Chat:
             self.console.print(line, style="dim")
 
     @contextmanager
-    def _progress(self) -> Iterator[Callable[[Text | None], None]]:
+    def _progress(self) -> Iterator[Callable[[_Turn], None]]:
         """A spinner with the last words of who is reading; nothing at all where there is no terminal."""
         if not self.console.is_terminal or self.console.is_dumb_terminal:
             yield lambda _: None
             return
+        width = self.console.width - _SPINNER_COLUMNS
         with self.console.status(Text("reading …")) as status:
-            yield lambda text: _update(status, text)
+            yield lambda turn: status.update(Text(turn.tails(width)))
 
     def _interrupt(self) -> None:
         now = self._clock()
@@ -171,21 +180,29 @@ class _Turn:
 
     def __init__(self, started: float) -> None:
         self.events: list[CouncilEvent] = []
+        self.unfinished: dict[tuple[str, str], str] = {}
+        """What each reading has written so far, by member and slate."""
         self._started = started
-        self._tails: dict[tuple[str, str], str] = {}
 
-    def reading(self, event: CouncilEvent) -> Text | None:
-        """Who reads, with the last words of each; None where nothing has changed."""
+    def take(self, event: CouncilEvent) -> None:
+        """One more event."""
+        self.events.append(event)
         match event:
             case MemberTokenEvent():
                 key = (event.member, event.slate)
-                self._tails[key] = (self._tails.get(key, "") + event.text)[-_TAIL:]
+                self.unfinished[key] = self.unfinished.get(key, "") + event.text
             case BallotEvent():
-                self._tails.pop((event.ballot["member"], event.ballot["slate"]), None)
-            case _:
-                return None
-        tails = (f"{member}: {one_line(tail)}" for (member, _), tail in self._tails.items())
-        return Text(" · ".join(tails) or "counting …", overflow="ellipsis", no_wrap=True)
+                self.unfinished.pop((event.ballot["member"], event.ballot["slate"]), None)
+
+    def tails(self, width: int) -> str:
+        """The last words of each reading, all in one line of that width."""
+        if not self.unfinished:
+            return (
+                "counting …" if any(isinstance(event, BallotEvent) for event in self.events) else "reading …"
+            )
+        room = max(_LEAST_COLUMNS, width // len(self.unfinished) - len(_BETWEEN))
+        pieces = (f"{member}: {text}" for (member, _), text in self.unfinished.items())
+        return _BETWEEN.join(_tail(one_line(piece), room) for piece in pieces)[:width]
 
     def answer(self, now: float) -> Answer | None:
         """Everything that happened as one object."""
@@ -204,6 +221,9 @@ class _Turn:
         )
 
 
-def _update(status: Status, text: Text | None) -> None:
-    if text is not None:
-        status.update(text)
+def _tail(text: str, room: int) -> str:
+    """The member's name and the end of what it writes."""
+    if len(text) <= room:
+        return text
+    name, _, written = text.partition(": ")
+    return f"{name}: …{written[len(written) - max(1, room - len(name) - 3) :]}"

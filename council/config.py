@@ -85,9 +85,7 @@ class FamilyConfig(Section):
     dtype: DtypeName = "auto"
     """Precision of the weights in memory; `auto` is float32 for a small family on a CPU, else as stored."""
     prompt: FormatName = "auto"
-    """How base and anti-expert are asked; `auto` takes the tokenizer's chat template where there is one."""
-    expert_prompt: FormatName = "auto"
-    """How experts with a tokenizer of their own are asked."""
+    """How models are asked; `auto` takes each tokenizer's chat template where there is one."""
     max_rows: Positive = 32
     """Sequences decoded together; further ones wait."""
     threads: Positive | None = None

@@ -26,6 +26,8 @@ Locate: TypeAlias = Callable[[str], Path]
 """Where the document of a source lies now."""
 
 _BIDI = {chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F)}
+_UNFOLDED = 10_000
+"""Columns of a pipe: a row of a table stays one line, for whoever reads it with other tools."""
 _STATUS_STYLE = {"answered": "green", "abstained": "yellow"}
 
 
@@ -50,6 +52,7 @@ def console_for(stream: TextIO) -> Console:
     terminal = stream.isatty()
     return Console(
         file=stream,
+        width=None if terminal else _UNFOLDED,
         markup=False,
         emoji=False,
         highlight=False,

@@ -54,7 +54,9 @@ def ask(
     asked = _one_question(question) if file is None else None
     with process.open(config) as council:
         chosen = _members(members, council)
-        reporter = JsonReporter() if as_json else TextReporter(locate=locator(council))
+        reporter = (
+            JsonReporter() if as_json else TextReporter(locate=locator(council), several=file is not None)
+        )
         if asked is not None:
             code = _ask_one(asked, council, reporter, thread=thread, members=chosen, timings=timings)
         else:

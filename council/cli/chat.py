@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from proxycouncil.council.chat_input import private_file
 from proxycouncil.council.cli.running import ConfigFile, Debug, locator, process_of
 from proxycouncil.errors import UsageError
 
@@ -74,14 +75,12 @@ def _session_name(asked: str | None, state: Path | None) -> str:
         return note.read_text(encoding="utf-8").strip()
     name = asked or f"{datetime.now():%Y-%m-%d-%H%M%S}"
     if note is not None:
-        note.write_text(name, encoding="utf-8")
+        private_file(note).write_text(name, encoding="utf-8")
     return name
 
 
 def _keep_sessions(council: Council, state: Path | None) -> None:
     """Conversations go into the state directory unless council.toml names another place."""
-    from proxycouncil.council.chat_input import private_file
-
     if state is None or council.config.council.checkpoints is not None:
         return
     file = private_file(state / "sessions.db")

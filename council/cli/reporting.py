@@ -55,10 +55,11 @@ class JsonReporter:
 class TextReporter:
     """The answer on stdout and nothing else; progress and verdict on stderr."""
 
-    def __init__(self, *, locate: Locate) -> None:
+    def __init__(self, *, locate: Locate, several: bool = False) -> None:
         self._locate = locate
         self._answers = console_for(sys.stdout)
         self._progress = console_for(sys.stderr)
+        self._several = several
         self._answered = 0
 
     def show(self, event: CouncilEvent) -> None:
@@ -72,10 +73,11 @@ class TextReporter:
                 self._decide(event)
 
     def report(self, answer: Answer) -> None:
-        """The question on stderr, its answer on stdout, a blank line between two answers."""
+        """The answer on stdout; of several, the question on stderr and a blank line before."""
         if self._answered:
             self._answers.print()
-        self._progress.print(f"> {one_line(answer.decision.question)}")
+        if self._several:
+            self._progress.print(f"> {one_line(answer.decision.question)}")
         self._decide(answer.decision)
 
     def _decide(self, decision: DecisionEvent) -> None:
