@@ -109,7 +109,8 @@ def _scales(tensors: Mapping[str, NDArray[np.generic]]) -> dict[str, NDArray[np.
     """What makes each stored row a unit vector again."""
     tables = [name.removesuffix(".vectors") for name in tensors if name.endswith(".vectors")]
     return {
-        table: 1.0 / np.linalg.norm(tensors[f"{table}.vectors"].astype(np.float32), axis=1) for table in tables
+        table: 1.0 / np.linalg.norm(tensors[f"{table}.vectors"].astype(np.float32), axis=1)
+        for table in tables
     }
 
 

@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 
 _TITLE_WEIGHT = 2
 _TOKEN = re.compile(
-    r"(?<![\w.])-?\d+(?:[.,]\d+)*%?"  # -5, 3.5%, 1,000; the hyphen of COVID-19 is no minus
-    r"|\w+(?:'\w+)*(?:\+\+|#)?"  # words, don't, C++, F#
+    r"[^\W\d]\w*(?:'\w+)*(?:\+\+|#)?"  # words, don't, C++, F#
+    r"|(?<![\w.])-?\d+(?:[.,]\d+)*%?"  # -5, 3.5%; the hyphen of COVID-19 is no minus
+    r"|\w+"
 )
-_DROPPED = re.compile(r"(?<=\d),(?=\d{3}(?!\d))|'s\b")
+_DROPPED = re.compile(r",(?<=\d,)(?=\d{3}(?!\d))|'s\b")
 """The commas of 1,000,000 and the 's of a possessive."""
 
 _STOP_WORDS = frozenset(
