@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0] if __doc__ else None)
     parser.add_argument("--out", type=Path, required=True, help="directory of the adapter")
     parser.add_argument("--start-from", type=Path, default=family / "experts/general")
-    parser.add_argument("--work", type=Path, default=Path("checkpoints/reader"), help="directory of checkpoints")
+    parser.add_argument("--work", type=Path, default=Path("checkpoints/reader"), help="checkpoints")
     parser.add_argument("--steps", type=int, default=160)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
@@ -56,9 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         start_from=options.start_from,
         progress=True,
     )
-    print(
-        f"held-out loss {tuned.loss_before:.3f} → {tuned.loss:.3f}, {tuned.steps} steps, {tuned.seconds:.0f} s"
-    )
+    print(f"held-out loss {tuned.loss_before:.3f} → {tuned.loss:.3f} after {tuned.steps} steps")
 
 
 if __name__ == "__main__":
