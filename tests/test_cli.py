@@ -216,6 +216,34 @@ class TestOthers:
         drawn = capsys.readouterr().out
         assert all(node in drawn for node in ("understand", "route", "consult", "vote", "decide"))
 
+    def test_init_writes_a_file_that_loads_and_overwrites_nothing(self, tmp_path, capsys):
+        assert run(["init", "--family", "qwen3", str(tmp_path / "new")]) == 0
+        assert CouncilConfig.load(tmp_path / "new" / "council.toml").family.antiexpert
+        assert run(["init", "--family", "qwen3", str(tmp_path / "new")]) == 2
+        assert "is there already" in capsys.readouterr().err
+        assert run(["init", "--family", "abacus", str(tmp_path)]) == 2
+
+    def test_ingest_refuses_a_domain_that_nobody_reads(self, tmp_path, capsys):
+        assert run(["ingest", "astrology", str(tmp_path)], process()) == 2
+        assert "add [specialists.astrology]" in capsys.readouterr().err
+        assert run(["ingest", "law"], process()) == 2
+        assert "no documents for law" in capsys.readouterr().err
+
+    def test_inspect_shows_members_library_and_settings(self, capsys):
+        assert run(["inspect"], process()) == 0
+        out = capsys.readouterr().out
+        assert all(text in out for text in ("economics", "fake-embedder", "council.quorum"))
+
+    def test_inspect_shows_what_would_be_asked_and_read(self, capsys):
+        assert run(["inspect", QUESTION], process()) == 0
+        out = capsys.readouterr().out
+        assert "asking economics" in out
+        assert "1. Opportunity cost (economics, economics.md)" in out
+
+    def test_tune_wants_a_specialist_that_exists(self, tmp_path, capsys):
+        assert run(["tune", "astrology", "--questions", str(tmp_path / "none.jsonl")], process()) == 2
+        assert "no specialist is called 'astrology'" in capsys.readouterr().err
+
     def test_doctor_names_what_is_missing_and_its_cure(self, tmp_path, capsys):
         file = tmp_path / "council.toml"
         (tmp_path / "base").mkdir()

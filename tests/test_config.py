@@ -86,7 +86,7 @@ def test_defaults_are_the_documented_ones(tmp_path):
     council, retrieval = config.council, config.retrieval
     assert (council.ask_at_most, council.mass, council.ballots) == (3, 0.9, 2)
     assert (council.deadline_s, council.quorum, council.target_risk) == (60.0, 2, 0.05)
-    assert council.checkpoints is council.calibration is council.unsure_below is None
+    assert (council.checkpoints, council.calibration, council.unsure_below) == (None, None, None)
     assert (retrieval.path, retrieval.slate, retrieval.excerpts) == (tmp_path / "library", "sentences", 4)
 
 
@@ -151,7 +151,9 @@ def test_a_file_that_is_missing_or_no_text_is_refused(tmp_path):
         CouncilConfig.load(tmp_path / "bad.toml")
 
 
-NONSENSE = st.integers(-9, 0) | st.sampled_from(["", "?", "general"]) | st.just([None]) | st.just({"x": {}})
+NONSENSE: st.SearchStrategy[object] = (
+    st.integers(-9, 0) | st.sampled_from(["", "?", "general"]) | st.just([None]) | st.just({"x": {}})
+)
 
 
 @given(st.sampled_from(["specialists", "generalist", "retrieval", "council", "x"]), NONSENSE, NONSENSE)

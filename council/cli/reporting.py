@@ -86,6 +86,7 @@ class TextReporter:
             self._progress.print(f"error: {one_line(decision.reason)}", style="red")
             return
         self._answers.print(numbered_answer(decision, locate=self._locate))
+        self._progress.print()
         self._progress.print(verdict(decision))
         for line in dissent_lines(decision):
             self._progress.print(line)
