@@ -19,6 +19,13 @@ from proxycouncil.errors import FamilyError
 Header: TypeAlias = dict[str, Any]
 
 _HUB_FILES = ["*.json", "*.safetensors", "*.jinja", "*.txt", "tokenizer.model"]
+_TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "chat_template.jinja",
+)
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 _SAMPLES, _SAMPLE_BYTES = 256, 65_536
 
@@ -39,6 +46,15 @@ class Checkpoint:
     def has_tokenizer(self) -> bool:
         """Whether a tokenizer lies beside the weights."""
         return (self.path / "tokenizer.json").is_file()
+
+    @cached_property
+    def tokenizer_digest(self) -> str:
+        """Equal for equal tokenizers: hash of their files, chat template included."""
+        digest = hashlib.sha256()
+        for name in _TOKENIZER_FILES:
+            file = self.path / name
+            digest.update(name.encode() + (file.read_bytes() if file.is_file() else b""))
+        return digest.hexdigest()
 
     @cached_property
     def tensors(self) -> dict[str, tuple[int, ...]]:

@@ -6,14 +6,14 @@ transformers switches `encode_special_tokens` on the shared one with every call.
 
 from __future__ import annotations
 
-import json
 import unicodedata
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from proxycouncil.errors import FamilyError
 
 if TYPE_CHECKING:
-    from tokenizers import Tokenizer
+    from tokenizers import AddedToken, Tokenizer
     from transformers import PreTrainedTokenizerBase
 
 
@@ -41,9 +41,16 @@ class TextEncoder:
                 f"the tokenizer {tokenizer.name_or_path!r} has no tokenizer.json",
                 hint="convert it: AutoTokenizer.from_pretrained(…).save_pretrained(…) writes a fast one",
             )
-        self._markup, self._data = _copies(tokenizer)
+        self._tokenizer = tokenizer
+        self._data = _copy(tokenizer)
+        self._data.add_special_tokens(_template_words(tokenizer))
+        self._data.encode_special_tokens = True
         self.prefix = _own_prefix(tokenizer)
         """What the tokenizer itself puts before a text: the begin-of-text token, or nothing."""
+
+    @cached_property
+    def _markup(self) -> Tokenizer:
+        return _copy(self._tokenizer)
 
     def data(self, text: str) -> list[int]:
         """Ids of text from outside: special tokens written in it are spelled out like any word."""
@@ -60,24 +67,23 @@ def _own_prefix(tokenizer: PreTrainedTokenizerBase) -> list[int]:
     return [int(begin)] if begin is not None and own[:1] == [begin] else []
 
 
-def _copies(tokenizer: PreTrainedTokenizerBase) -> tuple[Tokenizer, Tokenizer]:
+def _copy(tokenizer: PreTrainedTokenizerBase) -> Tokenizer:
     from tokenizers import Tokenizer
 
-    source = json.loads(tokenizer.backend_tokenizer.to_str())
-    source["truncation"] = source["padding"] = None
-    markup = Tokenizer.from_str(json.dumps(source))
-    markup.encode_special_tokens = False
-    template = _template_text(tokenizer)
-    for token in source["added_tokens"]:
-        # Words of a template's own language ("<think>") steer a chat model as special tokens do.
-        token["special"] = token["special"] or (
-            bool(token["content"].strip()) and token["content"] in template
-        )
-    data = Tokenizer.from_str(json.dumps(source))
-    data.encode_special_tokens = True
-    return markup, data
+    copy = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
+    copy.no_truncation()
+    copy.no_padding()
+    copy.encode_special_tokens = False
+    return copy
 
 
-def _template_text(tokenizer: PreTrainedTokenizerBase) -> str:
+def _template_words(tokenizer: PreTrainedTokenizerBase) -> list[AddedToken]:
+    """Words of a template's own language ("<think>"): they steer a chat model as special tokens do."""
+    from tokenizers import AddedToken
+
     template = tokenizer.chat_template or ""
-    return "\n".join(template.values()) if isinstance(template, dict) else template
+    text = "\n".join(template.values()) if isinstance(template, dict) else template
+    words = (token.content for token in tokenizer.added_tokens_decoder.values() if not token.special)
+    return [
+        AddedToken(word, special=True, normalized=False) for word in words if word.strip() and word in text
+    ]

@@ -59,6 +59,9 @@ class Family:
         self._lock = RLock()
         self._checkpoints: dict[str, Checkpoint] = {}
         self._parts: dict[str, Part] = {}
+        # Parts with the same tokenizer files share one tokenizer, which then needs no comparison.
+        self._tokenizers: dict[str, PreTrainedTokenizerBase] = {}
+        self._formats: dict[tuple[int, FormatName], PromptFormat] = {}
         self._adapters_made = 0
         for name, source in (experts or {}).items():
             self.add_expert(name, source)
@@ -208,14 +211,19 @@ class Family:
         from proxycouncil.specialists.loading import load_tokenizer
         from proxycouncil.specialists.vocabulary import check_same_vocabulary
 
-        tokenizer = load_tokenizer(checkpoint)
-        if name != BASE:
-            check_same_vocabulary(self.tokenizer, tokenizer)
-        return tokenizer
+        digest = checkpoint.tokenizer_digest
+        if digest not in self._tokenizers:
+            tokenizer = load_tokenizer(checkpoint)
+            if name != BASE:
+                check_same_vocabulary(self.tokenizer, tokenizer)
+            self._tokenizers[digest] = tokenizer
+        return self._tokenizers[digest]
 
     def _format(self, name: str, tokenizer: PreTrainedTokenizerBase) -> PromptFormat:
         from proxycouncil.specialists.prompts import choose_format
 
-        return choose_format(
-            tokenizer, self._base_format if name in (BASE, ANTIEXPERT) else self._expert_format
-        )
+        form = self._base_format if name in (BASE, ANTIEXPERT) else self._expert_format
+        key = id(tokenizer), form
+        if key not in self._formats:
+            self._formats[key] = choose_format(tokenizer, form)
+        return self._formats[key]

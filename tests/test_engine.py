@@ -361,12 +361,19 @@ def tokenizer() -> Any:
     return AutoTokenizer.from_pretrained(STARTER / "base")
 
 
+@pytest.fixture(scope="module")
+def encoder(tokenizer: Any) -> TextEncoder:
+    return TextEncoder(tokenizer)
+
+
 @given(text=st.text(max_size=40), stops=st.lists(st.text(min_size=1, max_size=3), max_size=2))
 @settings(deadline=None, max_examples=60)
-def test_text_comes_whole_and_stops_before_the_stop(tokenizer: Any, text: str, stops: list[str]) -> None:
+def test_text_comes_whole_and_stops_before_the_stop(
+    tokenizer: Any, encoder: TextEncoder, text: str, stops: list[str]
+) -> None:
     writer = TextWriter(tokenizer.backend_tokenizer, stops=stops)
     pieces: list[str] = []
-    for token in _encoder(tokenizer).data(text):
+    for token in encoder.data(text):
         pieces.append(writer.push(token))
         if writer.stopped:
             break
@@ -383,16 +390,9 @@ def test_text_comes_whole_and_stops_before_the_stop(tokenizer: Any, text: str, s
     assert all("�" not in piece or "�" in text for piece in pieces)
 
 
-_ENCODERS: dict[int, TextEncoder] = {}
-
-
-def _encoder(tokenizer: Any) -> TextEncoder:
-    return _ENCODERS.setdefault(id(tokenizer), TextEncoder(tokenizer))
-
-
-def test_characters_of_several_tokens_come_whole(tokenizer: Any) -> None:
+def test_characters_of_several_tokens_come_whole(tokenizer: Any, encoder: TextEncoder) -> None:
     text = "naïve 👩‍👩‍👧 日本語 🎉!"
-    tokens = _encoder(tokenizer).data(text)
+    tokens = encoder.data(text)
     assert len(tokens) > len(text)
     writer = TextWriter(tokenizer.backend_tokenizer)
     pieces = [writer.push(token) for token in tokens]
@@ -401,8 +401,8 @@ def test_characters_of_several_tokens_come_whole(tokenizer: Any) -> None:
     assert "".join([*map(broken.push, tokens[:-2]), broken.finish()]) in text
 
 
-def test_white_space_before_an_answer_is_not_part_of_it(tokenizer: Any) -> None:
-    tokens = _encoder(tokenizer).data(" the value")
+def test_white_space_before_an_answer_is_not_part_of_it(tokenizer: Any, encoder: TextEncoder) -> None:
+    tokens = encoder.data(" the value")
     trimmed = TextWriter(tokenizer.backend_tokenizer, trim=True)
     assert "".join(map(trimmed.push, tokens)) == "the value"
 
