@@ -75,7 +75,7 @@ class RowCache:
         return copy
 
     def mask(self, new: Sequence[int], device: torch.device) -> Tensor | None:
-        """`[rows, width + columns]`, False on padding, for `new[i]` more tokens in row i; None without any."""
+        """`[rows, width + columns]`, False on padding, for `new[i]` more tokens in row i (None: without)."""
         import torch
 
         columns = self.width + max(new)
