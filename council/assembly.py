@@ -89,6 +89,7 @@ def open_engine(config: CouncilConfig) -> Engine:
         base_format=config.family.prompt,
         expert_format=config.family.prompt,
     )
+    family.load()
     return Engine(family, max_rows=config.family.max_rows, threads=config.family.threads)
 
 

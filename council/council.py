@@ -24,17 +24,18 @@ from proxycouncil.council.assembly import (
     settings,
 )
 from proxycouncil.council.background import BackgroundLoop
+from proxycouncil.council.budget import BudgetedSearcher
 from proxycouncil.council.config import CouncilConfig
 from proxycouncil.council.events import Answer, CouncilEvent, DecisionEvent, as_event, failed_answer
 from proxycouncil.council.questions import Question, cleaned
-from proxycouncil.errors import CouncilError, UnknownDomainError
+from proxycouncil.errors import CouncilError, LibraryError, UnknownDomainError
 from proxycouncil.graphs.context import Consultation, CouncilContext
 
 if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
 
     from proxycouncil.graphs.protocols import Generator, Searcher
-    from proxycouncil.graphs.state import CouncilState, Message
+    from proxycouncil.graphs.state import Citation, CouncilState, Message
 
 Emit = Callable[[CouncilEvent], None]
 
@@ -264,20 +265,64 @@ class Council:
                 timings[event["stage"]] = max(event["seconds"], timings.get(event["stage"], 0.0))
             elif part["type"] == "custom":
                 emit(as_event(part["data"]))
-        answer = _answer(
+        answer = self._answer(
             question.text, state, thread=thread, seconds=perf_counter() - started, timings=timings
         )
         emit(answer.decision)
         return answer
 
+    def _answer(
+        self,
+        question: str,
+        state: CouncilState,
+        *,
+        thread: str | None,
+        seconds: float,
+        timings: dict[str, float],
+    ) -> Answer:
+        fields = dict(state["decision"])
+        fields["citations"] = [self._placed(citation) for citation in state["decision"]["citations"]]
+        decision = DecisionEvent.model_validate(
+            {"question": question, "standalone": state["standalone"], "thread": thread, **fields}
+        )
+        return Answer(
+            decision=decision,
+            route=state["route"],
+            ballots=state["ballots"],
+            tally=state["tally"],
+            seconds=seconds,
+            timings=timings,
+        )
+
+    def _placed(self, citation: Citation) -> Citation:
+        """The citation with the path its document has now; inside, sources are relative and may move."""
+        resolve = getattr(self._library.get(), "resolve", Path)
+        try:
+            return {**citation, "source": str(resolve(citation["source"]))}
+        except LibraryError:
+            return citation
+
     async def _context(self) -> CouncilContext:
         return CouncilContext(
             generator=self._generator,
-            searcher=await asyncio.to_thread(self._library.get),
+            searcher=await asyncio.to_thread(self._searcher),
             members=seats(self.config, self._alphas),
             settings=settings(self.config),
             calibration=self.calibration,
             consultation=Consultation(),
+        )
+
+    def _searcher(self) -> Searcher:
+        """The library, its slates cut to what the base may read."""
+        from proxycouncil.retrieval.library import Library
+
+        library = self._library.get()
+        if not (isinstance(library, Library) and self._owns_engine):
+            return library
+        return BudgetedSearcher(
+            library,
+            tokens=self.config.retrieval.budget_tokens,
+            count=lambda text: self._engine.get().family.count_tokens(text),
         )
 
     async def _graph(self, *, remembers: bool) -> CompiledStateGraph[Any, Any, Any, Any]:
@@ -306,22 +351,6 @@ class Council:
                 raise UnknownDomainError(
                     f"no member is called {name!r}", hint=f"members are {', '.join(self.members)}"
                 )
-
-
-def _answer(
-    question: str, state: CouncilState, *, thread: str | None, seconds: float, timings: dict[str, float]
-) -> Answer:
-    decision = DecisionEvent(
-        question=question, standalone=state["standalone"], thread=thread, **state["decision"]
-    )
-    return Answer(
-        decision=decision,
-        route=state["route"],
-        ballots=state["ballots"],
-        tally=state["tally"],
-        seconds=seconds,
-        timings=timings,
-    )
 
 
 def _ignore(_: CouncilEvent) -> None:
