@@ -34,6 +34,9 @@ _YES = frozenset({"yes", "yeah", "yep", "true", "correct", "indeed", "certainly"
 _NO = frozenset({"no", "nope", "false", "incorrect"})
 _FILLER_STEMS = frozenset(stem(word) for word in ("so", "answer", "thing", "case", "even", "all", "way"))
 _RATIO = Unit("ratio")
+_ROUNDS = 5
+_SHORT = 120
+"""Characters; a longer text is compared by its words, its value only shown."""
 _CHOICE = re.compile(r"^(?:(?:the )?(?:answer|option|choice)(?: is)?:? )?\(?([A-H])[).:]?$", re.IGNORECASE)
 
 
@@ -63,11 +66,24 @@ NOTHING = Canonical("none", "")
 @lru_cache(maxsize=4096)
 def canonical(text: str | None, *, question: str = "") -> Canonical:
     """The canonical form of an answer; kind "none" for blanks and refusals."""
-    plain, hedged = unhedged(tidy(text or ""))
-    if is_refusal(plain):
-        return NOTHING
-    read = _read(plain, asked(question), hedged=hedged)
-    return read if read.value else NOTHING
+    read = _once(text or "", asked(question))
+    value = _settled(read.value, asked(question))
+    return replace(read, value=value) if value else NOTHING
+
+
+def _once(text: str, question: Asked) -> Canonical:
+    plain, hedged = unhedged(tidy(text))
+    return NOTHING if is_refusal(plain) else _read(plain, question, hedged=hedged)
+
+
+def _settled(value: str, question: Asked) -> str:
+    """The value's own value, and so on: a list may read as a number once it is written as a value."""
+    for _ in range(_ROUNDS if len(value) <= _SHORT else 0):
+        again = _once(value, question).value
+        if again == value:
+            break
+        value = again
+    return value
 
 
 def parse_confidence(value: object) -> float | None:
@@ -98,7 +114,7 @@ def _number(value: object) -> float | None:
 
 
 def _read(text: str, question: Asked, *, hedged: bool) -> Canonical:
-    choice = _CHOICE.match(text)
+    choice = _CHOICE.match(fold(text))
     if choice:
         return Canonical("choice", choice.group(1).upper(), hedged=hedged)
     words = tokens(text)

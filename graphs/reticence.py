@@ -6,6 +6,7 @@ A refusal is a text of nothing but refusing sentences: one that declines and the
 from __future__ import annotations
 
 import re
+import unicodedata
 
 from proxycouncil.graphs.wording import fold, tidy
 
@@ -88,4 +89,9 @@ def unhedged(text: str) -> tuple[str, bool]:
 
 def _declines(sentence: str) -> bool:
     plain = fold(sentence)
-    return not plain or plain in _BLANK or _REFUSALS.fullmatch(plain) is not None
+    return not _means(plain) or plain in _BLANK or _REFUSALS.fullmatch(plain) is not None
+
+
+def _means(text: str) -> bool:
+    """Whether there is anything but punctuation, space and control characters."""
+    return any(unicodedata.category(character)[0] not in "PZC" for character in text)

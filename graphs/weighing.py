@@ -67,7 +67,7 @@ def tally(
         similarity: cosines of answering texts; pairs that are missing count as alike.
         degraded: something other than a missing member went wrong.
     """
-    seats = list({seat(name): name for name in asked}.values())
+    seats = _seats(asked)
     heard = _heard(ballots, turn, seats)
     readings = _readings(heard, seat_weights(seats, route), question)
     answering = [reading for reading in readings if reading.answer.kind != "none"]
@@ -87,6 +87,14 @@ def tally(
         decisive=[member for member in seats if shares.decides(member)],
         degraded=degraded or any(not _finished(ballot) for ballot in heard) or len(live) < len(seats),
     )
+
+
+def _seats(asked: Sequence[str]) -> list[str]:
+    """Each member once, under the first name it was asked by."""
+    names: dict[str, str] = {}
+    for name in asked:
+        names.setdefault(seat(name), name)
+    return list(names.values())
 
 
 def seat(name: str) -> str:
