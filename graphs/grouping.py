@@ -39,7 +39,7 @@ def same(a: Canonical, b: Canonical, *, tolerance: float = 0.0) -> bool:
     """Whether two answers to one question say the same."""
     if "none" in (a.kind, b.kind):
         return False
-    if a == b:
+    if a.value == b.value and a == b:
         return True
     if "choice" in (a.kind, b.kind):
         return a.kind == b.kind and a.value == b.value

@@ -13,6 +13,9 @@ from proxycouncil.graphs.answers import canonical
 from proxycouncil.graphs.grouping import compatible, group, same
 from proxycouncil.graphs.state import Ballot
 
+STEADY = settings(deadline=None, max_examples=40)
+"""A property, not a race: the machine may be busy."""
+
 MEMBERS = ["economics", "law", "medicine", "general"]
 ANSWERS = [
     "Rome", "the city of Rome", "ROME.", "Oslo", "42", "forty-two", "42 mg", "0.042 g", "24", "Yes.", "No.",
@@ -55,18 +58,21 @@ cast = st.lists(ballots(), max_size=8)
 odds = st.dictionaries(st.sampled_from(MEMBERS), st.floats(), max_size=4)
 
 
+@STEADY
 @given(answers, QUESTIONS)
 def test_a_canonical_value_is_its_own_canonical_value(text: str, question: str) -> None:
     value = canonical(text, question=question).value
     assert canonical(value, question=question).value == value
 
 
+@STEADY
 @given(st.sampled_from(ANSWERS), QUESTIONS)
 def test_known_forms_are_their_own_canonical_value(text: str, question: str) -> None:
     value = canonical(text, question=question).value
     assert canonical(value, question=question).value == value
 
 
+@STEADY
 @given(answers, answers, QUESTIONS)
 def test_sameness_is_symmetric_and_guarded(a: str, b: str, question: str) -> None:
     one, other = canonical(a, question=question), canonical(b, question=question)
@@ -75,6 +81,7 @@ def test_sameness_is_symmetric_and_guarded(a: str, b: str, question: str) -> Non
     assert same(one, one) == (one.kind != "none")
 
 
+@STEADY
 @given(st.lists(answers, max_size=7), QUESTIONS, st.randoms(use_true_random=False))
 def test_groups_do_not_depend_on_order(texts: list[str], question: str, random: Any) -> None:
     shuffled = list(texts)
@@ -87,6 +94,7 @@ def test_groups_do_not_depend_on_order(texts: list[str], question: str, random: 
     assert parts(texts) == parts(shuffled)
 
 
+@STEADY
 @given(st.lists(answers, max_size=7), QUESTIONS)
 def test_every_two_in_a_group_are_the_same(texts: list[str], question: str) -> None:
     read = [canonical(text, question=question) for text in texts]
@@ -98,7 +106,7 @@ def test_every_two_in_a_group_are_the_same(texts: list[str], question: str) -> N
         assert all(same(read[i], read[j]) for i in indexes for j in indexes)
 
 
-@settings(deadline=None)
+@STEADY
 @given(cast, odds, st.randoms(use_true_random=False))
 def test_ballots_in_any_order_are_one_decision(
     given_ballots: list[Ballot], chances: dict[str, float], random: Any
@@ -112,7 +120,7 @@ def test_ballots_in_any_order_are_one_decision(
     assert decided(given_ballots, MEMBERS)["text"] == decided(shuffled, MEMBERS)["text"]
 
 
-@settings(deadline=None)
+@STEADY
 @given(cast, st.permutations(MEMBERS))
 def test_members_in_any_order_are_one_count(given_ballots: list[Ballot], asked: list[str]) -> None:
     one, other = counted(given_ballots, MEMBERS), counted(given_ballots, asked)
@@ -122,7 +130,7 @@ def test_members_in_any_order_are_one_count(given_ballots: list[Ballot], asked: 
     assert set(one["decisive"]) == set(other["decisive"])
 
 
-@settings(deadline=None)
+@STEADY
 @given(cast)
 def test_handing_everything_in_twice_changes_nothing(given_ballots: list[Ballot]) -> None:
     once, twice = counted(given_ballots, MEMBERS), counted(given_ballots * 2, MEMBERS * 2)
@@ -131,7 +139,7 @@ def test_handing_everything_in_twice_changes_nothing(given_ballots: list[Ballot]
         assert math.isclose(one["weight"], other["weight"])
 
 
-@settings(deadline=None)
+@STEADY
 @given(cast, odds)
 def test_everything_is_finite(given_ballots: list[Ballot], chances: dict[str, float]) -> None:
     tally = counted(given_ballots, MEMBERS, probabilities=chances)
@@ -145,6 +153,7 @@ def test_everything_is_finite(given_ballots: list[Ballot], chances: dict[str, fl
     assert (decision["text"] != "") == (decision["outcome"] in ("consensus", "plurality"))
 
 
+@STEADY
 @given(st.lists(st.sampled_from(["", " ", "null", "N/A", "I don't know"]), min_size=2, max_size=4))
 def test_nothing_said_is_nothing_decided(texts: list[str]) -> None:
     given_ballots = [ballot(member, text) for member, text in zip(MEMBERS, texts, strict=False)]
