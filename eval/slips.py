@@ -11,7 +11,7 @@ _SMALL_WORDS = frozenset("the a an of in is are was were do does did to".split()
 _SHORTEST_WITH_SLIP = 5
 
 
-def with_slips(text: str, *, seed: int, drop: float = 0.5, slip: float = 0.2) -> str:
+def with_slips(text: str, *, seed: int, drop: float = 0.3, slip: float = 0.07) -> str:
     """The text in lower case without its question mark.
 
     Every small word is left out with probability `drop`, every word of at least five letters is misspelt

@@ -16,7 +16,8 @@ _DEFINED = re.compile(
     r"^(?:(?:what|who)(?:['’]?s|\s+(?:is|are|was|were))|define|explain|describe|tell me about"
     r"|what (?:do|does|did) (?:the (?:word|term|name) )?(?=\S+(?: \S+){0,3} (?:mean|do|stand for)\b)"
     r"|what do (?:they|you|people|we) mean by|how (?:do|does|did) (?=\S+(?: \S+){0,3} work\b))\s*"
-    r"(?P<name>.+?)(?:\s+(?:mean|do|does|stand for|work|good for|used for|about|for)\b.*)?$",
+    r"(?!(?:on|in|at|of|for|to|with|from)\b)(?P<name>\S.*?)"
+    r"(?:\s+(?:mean|do|does|stand for|work|good for|used for|about|for)\b.*)?$",
     re.IGNORECASE,
 )
 _ASKS_NAME = re.compile(
@@ -24,11 +25,16 @@ _ASKS_NAME = re.compile(
     r"|\b(?:name|term|word)s? (?:for|of|is|are|do)\b|\bnamed?$",
     re.IGNORECASE,
 )
+_VERB = (
+    r"(?:is|are|was|were|do|does|did|can|could|would|will|should|may|might|must|has|have|had|happens?"
+    r"|causes?|makes?)"
+)
 _ASKS_WHICH = re.compile(
-    r"^(?:which|what) (?!way\b)(?:\w+ ){1,4}?(?!of|in|from|on|do|does|did|is|are|was"
-    r"|were)\w+",
+    rf"^(?:which|what) (?!{_VERB}\b|way\b)(?:(?:kind|type|sort) of )?[\w-]+ "
+    rf"(?!{_VERB}\b)(?!(?:of|in|on|to)\b)",
     re.IGNORECASE,
 )
+_ANSWERING_VERB = re.compile(rf"\s+{_VERB}$", re.IGNORECASE)
 _PLURAL_ASKED = re.compile(
     r"\bare\b.*\bcalled\b|\bcall (?:people|those|the \w+s)\b|^(?:which|what) \w+s\b", re.I
 )
@@ -45,6 +51,8 @@ _NO_NAMES = frozenset(
     "a an the it its in on at by for from to of and but or so as no yes he she they this that these those"
     " there when if because some most many both each one two three".split()
 )
+_READ = 400
+"""Characters of a question or an answer that are looked at."""
 _PHRASE_WORDS = 5
 _NAME_WORDS = 8
 
@@ -72,8 +80,8 @@ class Subject:
 
 def subject_of(turn: Message) -> Subject:
     """Read the subject off one turn."""
-    question = (turn["standalone"] or turn["question"]).strip().rstrip("?!. ")
-    answer = turn["answer"].strip().rstrip(".")
+    question = (turn["standalone"] or turn["question"])[:_READ].strip().rstrip("?!. ")
+    answer = turn["answer"][:_READ].strip().rstrip(".")
     title = _cased(turn["subject"], question, answer)
     named = _named(question, answer)
     thing = _about(question, answer, title)
@@ -167,7 +175,8 @@ def _leading_name(answer: str) -> str:
         name = found.group()
         if name.lower() not in _NO_NAMES and (" " in name or name.isupper()):
             return name
-    return _inside(answer) if len(answer.split()) <= _PHRASE_WORDS and not _COPULA.search(answer) else ""
+    name = _ANSWERING_VERB.sub("", answer)
+    return _inside(name) if len(name.split()) <= _PHRASE_WORDS and not _COPULA.search(name) else ""
 
 
 def _person(question: str, answer: str) -> str:

@@ -85,13 +85,15 @@ _FOR_NOUNS = re.compile(
 )
 
 
+LONGEST_FOLLOW_UP = 300
+"""Characters; who writes more says what it is about."""
 _WRITINGS = frozenset("paper book article study experiment word term name year time period".split())
 
 
 def stand_alone(question: str, history: Sequence[Message]) -> str:
     """The question as it reads without the conversation; unchanged where it already does."""
     plain = question.strip()
-    if not history or not plain:
+    if not history or not plain or len(plain) > LONGEST_FOLLOW_UP:
         return plain
     opened, announced = _without_opening(plain)
     if announced or not opened:
