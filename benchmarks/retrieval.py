@@ -22,6 +22,7 @@ from proxycouncil.retrieval.library import Library
 from proxycouncil.retrieval.search import Mode
 
 DEPTHS = (1, 3, 5)
+MODES: tuple[Mode, ...] = ("dense", "bm25", "hybrid")
 SENTENCES = (1, 2, 3, 4, 6, 8)
 TIMED = 50
 
@@ -45,67 +46,54 @@ def main() -> None:
 def measure(questions: Sequence[Question]) -> Figures:
     """Every row of the table."""
     with open_library() as library, Library(library.stats().place, root=DIRECTORY) as bare:
-        return {
-            "recall: dense, passage vectors alone": recall(bare, questions, "dense"),
-            "recall: hybrid, passage vectors alone": recall(bare, questions, "hybrid"),
-            "recall: dense, sentence vectors too": recall(library, questions, "dense"),
-            "recall: BM25": recall(library, questions, "bm25"),
-            "recall: hybrid, sentence vectors too": recall(library, questions, "hybrid"),
-            "accepted answer among sentences": sentence_slates(library, questions),
-            "words shown in sentences": words_shown(library, questions),
-            "accepted answer in whole passages": passage_slates(library, questions),
-            "seconds a question": seconds(library, questions[:TIMED]),
-        }
-
-
-def recall(library: Library, questions: Sequence[Question], mode: Mode) -> dict[str, float]:
-    """Share of the questions with their entry among the first."""
-    ranks = []
-    for question in questions:
-        found = library.search(question.text, limit=max(DEPTHS), mode=mode)
-        ranks.append(_first((p.domain, p.title) == (question.domain, question.entry) for p in found))
-    return _shares(ranks, DEPTHS)
-
-
-def sentence_slates(library: Library, questions: Sequence[Question]) -> dict[str, float]:
-    """Share of the questions with an accepted string among the first sentences."""
-    ranks = []
-    for question in questions:
-        slate = library.slate(question.text, limit=max(SENTENCES))
-        ranks.append(_first(holds_answer(excerpt.text, question) for excerpt in slate))
-    return _shares(ranks, SENTENCES)
-
-
-def passage_slates(library: Library, questions: Sequence[Question]) -> dict[str, float]:
-    """Share of the questions with an accepted string among the first passages."""
-    ranks = []
-    for question in questions:
-        slate = library.slate(question.text, form="passages", limit=max(DEPTHS))
-        ranks.append(_first(holds_answer(excerpt.text, question) for excerpt in slate))
-    return _shares(ranks, DEPTHS)
-
-
-def words_shown(library: Library, questions: Sequence[Question]) -> dict[str, float]:
-    """Mean number of words of the first sentences."""
-    slates = [library.slate(question.text, limit=max(SENTENCES)) for question in questions]
+        time_taken = seconds(library, questions[:TIMED])
+        without = [passage_ranks(bare, question) for question in questions]
+        ranks = [passage_ranks(library, question) for question in questions]
+        answers = [answer_ranks(library, question) for question in questions]
     return {
-        str(count): statistics.mean(sum(len(e.text.split()) for e in slate[:count]) for slate in slates)
-        for count in SENTENCES
+        "recall: dense, passage vectors alone": _shares([rank["dense"] for rank in without], DEPTHS),
+        "recall: hybrid, passage vectors alone": _shares([rank["hybrid"] for rank in without], DEPTHS),
+        "recall: dense, sentence vectors too": _shares([rank["dense"] for rank in ranks], DEPTHS),
+        "recall: BM25": _shares([rank["bm25"] for rank in ranks], DEPTHS),
+        "recall: hybrid, sentence vectors too": _shares([rank["hybrid"] for rank in ranks], DEPTHS),
+        "accepted answer among sentences": _shares([first for first, _ in answers], SENTENCES),
+        "words in so many sentences": {
+            str(count): statistics.mean(sum(words[:count]) for _, words in answers) for count in SENTENCES
+        },
+        "CPU seconds a question": time_taken,
     }
 
 
+def passage_ranks(library: Library, question: Question) -> dict[Mode, int | None]:
+    """Where the question's entry stands, for each way of searching."""
+    wanted = (question.domain, question.entry)
+    return {
+        mode: _first(
+            (passage.domain, passage.title) == wanted
+            for passage in library.search(question.text, limit=max(DEPTHS), mode=mode)
+        )
+        for mode in MODES
+    }
+
+
+def answer_ranks(library: Library, question: Question) -> tuple[int | None, list[int]]:
+    """Which sentence of the slate holds an accepted string first, and how many words each has."""
+    slate = library.slate(question.text, limit=max(SENTENCES))
+    return _first(holds_answer(e.text, question) for e in slate), [len(e.text.split()) for e in slate]
+
+
 def seconds(library: Library, questions: Sequence[Question]) -> dict[str, float]:
-    """Median and slowest tenth of what a turn asks for, each question for the first time in this process."""
+    """CPU time of what a turn asks for, each question for the first time in this process."""
     library.warm()
     taken = []
     for number, question in enumerate(questions):
         text = f"{question.text} ({number})"
-        started = time.perf_counter()
+        started = time.process_time()
         near = library.affinities(text)
         library.slate(text)
         for domain in sorted(near, key=lambda name: -near[name].best)[:3]:
             library.slate(text, domains=[domain], order="shuffled", seed=number)
-        taken.append(time.perf_counter() - started)
+        taken.append(time.process_time() - started)
     return {"median": statistics.median(taken), "p90": statistics.quantiles(taken, n=10)[-1]}
 
 

@@ -68,12 +68,14 @@ class Store:
     @property
     def domains(self) -> tuple[str, ...]:
         """Sorted."""
-        return tuple(sorted(self._shelves))
+        with self._mutex:  # a write has none for a moment
+            return tuple(sorted(self._shelves))
 
     @property
     def roots(self) -> Mapping[str, str]:
         """Where each domain's sources were relative to when it was first ingested."""
-        return {domain: shelf.root for domain, shelf in self._shelves.items()}
+        with self._mutex:
+            return {domain: shelf.root for domain, shelf in self._shelves.items()}
 
     def rows(self, domain: str) -> list[Row]:
         """The domain's passages, in the order of their sources."""
@@ -170,10 +172,16 @@ class Store:
     def _working_directory(self) -> Path:
         return Path(self._copy.name) if self._copy else self._directory
 
+    def _look_again(self) -> None:
+        """A directory's index may answer from memory what it has not kept; a server speaks for itself."""
+        if self._url is None:
+            self._close_client()
+            self._open()
+
     def _close_client(self) -> None:
         self._shelves = {}
         if self._client is not None:
-            self._client.close()
+            chroma.close(self._client)
             self._client = None
 
     def _require_client(self) -> Client:
@@ -234,8 +242,7 @@ class Store:
 
     def _write_and_probe(self, changes: Sequence[Change]) -> None:
         expected = apply_changes(changes, self._shelves, self._require_client(), self._encoder)
-        self._close_client()
-        self._open()
+        self._look_again()
         probe(changes, self._shelves, expected)
 
 

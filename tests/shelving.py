@@ -22,7 +22,7 @@ A cat is a small carnivore. It purrs at 25 hertz. Cats sleep thirteen hours a da
 
 ## Dog
 
-A dog barks at strangers. Dogs were domesticated 15,000 years ago, e.g. in Siberia. They smell 3.5 % of everything.
+A dog barks at strangers. Dogs were domesticated 15,000 years ago, e.g. in Siberia. They smell 3.5 % more.
 """
 SHIPS = """# Ships
 
@@ -73,13 +73,14 @@ def make_read_only(folder: Path) -> None:
     subprocess.run(["mount", "-o", "remount,ro", folder], check=True)
 
 
-def python(code: str, *arguments: object) -> "subprocess.Popen[str]":
-    """Another process that runs the code with the package at hand."""
+@contextmanager
+def python(code: str, *arguments: object) -> Iterator["subprocess.Popen[str]"]:
+    """Another process that runs the code with the package at hand; killed in the end."""
+    command = [sys.executable, "-c", code, *map(str, arguments)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(
-        [sys.executable, "-c", code, *map(str, arguments)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env=environment,
-    )
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment) as process:
+        try:
+            yield process
+        finally:
+            process.kill()

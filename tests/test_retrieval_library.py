@@ -107,7 +107,8 @@ def test_affinities_tell_domains_apart(stocked: Library) -> None:
 def test_similarity_is_a_cosine(stocked: Library) -> None:
     table = stocked.similarity(["a cat", "a cat", "the keel of a ship"])
     assert table[0][1] == pytest.approx(1.0, abs=1e-5)
-    assert table[0][2] == pytest.approx(table[2][0]) and table[0][2] < 0.5
+    assert table[0][2] == pytest.approx(table[2][0])
+    assert table[0][2] < 0.5
 
 
 def test_a_question_is_embedded_once(tmp_path: Path) -> None:
@@ -172,11 +173,14 @@ def test_twice_changes_nothing(library: Library, tmp_path: Path) -> None:
     first = library.ingest(
         "pets", documents / "pets", progress=lambda done, total: seen.append((done, total))
     )
-    assert first.added == ("docs/pets/animals.md",) and first.passages == 3
+    assert first.added == ("docs/pets/animals.md",)
+    assert first.passages == 3
     assert seen[-1] == (3, 3)
     before = library.passages()
     second = library.ingest("pets", documents / "pets")
-    assert second.unchanged == first.added and second.added == second.removed == () and second.passages == 0
+    assert second.unchanged == first.added
+    assert second.added == second.removed == ()
+    assert second.passages == 0
     assert library.passages() == before
 
 

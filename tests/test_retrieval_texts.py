@@ -1,5 +1,6 @@
 """Pure parts: reading, splitting, sentences, words, fusion, slates."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -96,7 +97,8 @@ def test_spans_are_exact_ordered_and_miss_nothing(text: str, markdown: bool) -> 
         assert position <= piece.start < piece.end <= len(text)
         assert piece.end - piece.start <= PASSAGE_CHARACTERS + 1
         body = text[piece.start : piece.end]
-        assert visible(body[0]) and visible(body[-1])
+        assert visible(body[0])
+        assert visible(body[-1])
         skipped = text[position : piece.start]
         assert not visible(skipped) or (markdown and "#" in skipped)
         position = piece.end
@@ -130,7 +132,7 @@ def test_sentences(text: str, sentences: list[str] | int) -> None:
 def test_sentences_hold_all_that_is_visible(text: str) -> None:
     spans = sentence_spans(text)
     assert all(a < b for a, b in spans)
-    assert all(first[1] <= second[0] for first, second in zip(spans, spans[1:], strict=False))
+    assert all(first[1] <= second[0] for first, second in pairwise(spans))
     gaps = [0, *(edge for span in spans for edge in span), len(text)]
     assert not "".join(text[a:b] for a, b in zip(gaps[::2], gaps[1::2], strict=True)).strip()
 
@@ -175,7 +177,7 @@ def test_fusion_is_the_formula_whatever_the_order_of_rankings(rankings: list[lis
     }
     assert dict(fused) == pytest.approx(expected)
     assert [key for key, _ in fused] == [key for key, _ in reciprocal_rank_fusion(rankings[::-1])]
-    assert all((-a[1], a[0]) < (-b[1], b[0]) for a, b in zip(fused, fused[1:], strict=False))
+    assert all((-a[1], a[0]) < (-b[1], b[0]) for a, b in pairwise(fused))
 
 
 @given(RANKINGS.filter(bool))
