@@ -12,16 +12,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
-    from transformers import DynamicCache
+
+    from proxycouncil.specialists.growing_layer import GrowingLayer
 
 
 class RowCache:
     """Keys and values `[rows, heads, width, size]` per layer; row i ends at the last column."""
 
     def __init__(self, lengths: Sequence[int] = ()) -> None:
-        from transformers import DynamicCache
+        from transformers import Cache
 
-        self.states: DynamicCache = DynamicCache()
+        from proxycouncil.specialists.growing_layer import GrowingLayer
+
+        self.states = Cache(layer_class_to_replicate=GrowingLayer)
         self.lengths = list(lengths)
         """Tokens of each row, padding not counted. Counted up by whoever runs the forward."""
 
@@ -31,8 +34,9 @@ class RowCache:
         return int(self.states.get_seq_length())
 
     @property
-    def _layers(self) -> list[Any]:
-        return self.states.layers
+    def _layers(self) -> list[GrowingLayer]:
+        layers: list[Any] = self.states.layers
+        return layers
 
     def append(self, other: RowCache) -> None:
         """Put the rows of another cache below these; the other one must not be used any more."""
@@ -43,8 +47,8 @@ class RowCache:
 
         width = max(self.width, other.width)
         for mine, theirs in zip(self._layers, other._layers, strict=True):
-            mine.keys = torch.cat([_widen(mine.keys, width), _widen(theirs.keys, width)])
-            mine.values = torch.cat([_widen(mine.values, width), _widen(theirs.values, width)])
+            keys = torch.cat([_widen(mine.keys, width), _widen(theirs.keys, width)])
+            mine.replace(keys, torch.cat([_widen(mine.values, width), _widen(theirs.values, width)]))
         self.lengths += other.lengths
 
     def take(self, rows: Sequence[int]) -> None:
@@ -60,9 +64,8 @@ class RowCache:
         lengths = [self.lengths[row] for row in rows]
         spare = self.width - max(lengths)
         for layer in self._layers:
-            index = torch.tensor(rows, dtype=torch.long, device=layer.keys.device)
-            layer.keys = layer.keys[index, :, spare:]
-            layer.values = layer.values[index, :, spare:]
+            index = torch.tensor(rows, device=layer.device)
+            layer.replace(layer.keys[index, :, spare:], layer.values[index, :, spare:])
         self.lengths = lengths
 
     def beginning(self, row: int, length: int) -> RowCache:

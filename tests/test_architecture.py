@@ -15,7 +15,7 @@ MAY_IMPORT = {
     "council": {"eval", "graphs", "specialists", "retrieval"},
 }
 HEAVY = {"torch", "transformers", "peft", "chromadb", "sentence_transformers", "langgraph", "sklearn", "scipy"}
-LOADED_ON_PURPOSE = {"graphs/council_graph.py"}
+LOADED_ON_PURPOSE = {"graphs/council_graph.py", "specialists/growing_layer.py"}
 """Modules that exist to tie a heavy library in, and are themselves imported inside functions only."""
 
 

@@ -26,7 +26,7 @@ PROMPTS = tuple(
     Prompt(question, SLATE[: n % 4])
     for n, question in enumerate(("What is scarcity?", "Why?", "Who pays for it?"))
 )
-SHORT = Sampling(max_new_tokens=12)
+SHORT = Sampling(max_new_tokens=8)
 
 
 @pytest.fixture(scope="module", params=[*KINDS, "starter"])
@@ -108,7 +108,7 @@ async def test_engine_is_the_three_model_loop(family: Family, plain: dict[str, A
 
 
 async def test_together_is_alone(family: Family) -> None:
-    drawn = Sampling(temperature=0.8, top_p=0.9, repetition_penalty=1.1, max_new_tokens=12)
+    drawn = Sampling(temperature=0.8, top_p=0.9, repetition_penalty=1.1, max_new_tokens=8)
     seeded = [replace(request, sampling=replace(drawn, seed=n)) for n, request in enumerate(REQUESTS)]
     requests = [*REQUESTS, *(replace(request, id=f"drawn{n}") for n, request in enumerate(seeded))]
     together = await _together(family, requests)
