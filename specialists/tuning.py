@@ -201,10 +201,11 @@ def _losses(history: Sequence[dict[str, float]]) -> list[dict[str, float]]:
 
 def _result(state: TrainerState, out: Path, *, seconds: float) -> Tuned:
     held_out = {row["step"]: row["eval_loss"] for row in state.log_history if "eval_loss" in row}
+    before = held_out.pop(0)  # of what it started from, which is no checkpoint to go back to
     best = min(held_out, key=lambda step: held_out[step])
     return Tuned(
         directory=out,
-        loss_before=held_out[0],
+        loss_before=before,
         loss=held_out[best],
         steps=int(best),
         seconds=round(seconds, 1),

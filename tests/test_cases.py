@@ -158,7 +158,7 @@ def test_cases_answer_what_their_slate_holds_and_refuse_the_rest():
         assert shown != case.is_refusal
         assert 3 <= len(case.snippets) <= 5
         assert case.group == "law"
-    assert 5 < sum(case.is_refusal for case in made) < 40
+    assert 3 <= sum(case.is_refusal for case in made) <= 25
     assert {variant.scope for variant in shelf.asked} == {"shared", "own"}
     typed = [case for case in made if not case.question.endswith("?")]
     assert 20 < len(typed) < 80
@@ -180,8 +180,16 @@ def test_foreign_questions_are_refused():
     made = list(domain_cases("law", [], nothing, foreign=foreign))
     assert made == []
     made = list(domain_cases("law", [question(1)] * 10, nothing, foreign=foreign, variants=2))
-    assert len(made) == 22
+    assert len(made) == 21
     assert {case.answer for case in made} == {REFUSAL}
+
+
+def test_a_slate_that_may_hold_the_answer_in_other_words_is_left_out():
+    def paraphrased(_: str, variant: SlateVariant) -> list[Snippet]:
+        return [Snippet("Entry 1", "It is the yellow one.")] * variant.limit
+
+    made = list(domain_cases("law", [question(1)] * 20, paraphrased))
+    assert all(not case.snippets for case in made)
 
 
 def test_yes_and_no_are_decided_by_their_entry():

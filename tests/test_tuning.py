@@ -185,7 +185,15 @@ def test_the_loss_on_held_out_entries_decides_when_to_stop(antiexpert: Path, tmp
     wild = replace(QUICK, learning_rate=30.0, steps=40, patience=1)
     result = tune(OWN, GENERAL, antiexpert=antiexpert, out=tmp_path / "e", work=tmp_path / "w", recipe=wild)
     assert max(row["step"] for row in card_of(tmp_path / "e")["losses"]) < 40
-    assert result.steps < 10
+    assert 0 < result.steps < 10
+    assert result.loss > result.loss_before
+
+
+def test_a_run_shorter_than_an_evaluation_is_judged_at_its_end(antiexpert: Path, tmp_path: Path):
+    short = replace(QUICK, steps=3, evaluate_every=30)
+    result = tune(OWN, GENERAL, antiexpert=antiexpert, out=tmp_path / "e", work=tmp_path / "w", recipe=short)
+    assert result.steps == 3
+    assert result.loss < result.loss_before
 
 
 def test_only_the_answer_is_learnt_and_padding_changes_nothing(antiexpert: Path):
