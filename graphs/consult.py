@@ -11,9 +11,9 @@ from time import perf_counter
 from typing import Literal, cast
 
 from proxycouncil.graphs.answers import canonical, is_refusal
-
 from proxycouncil.graphs.citing import citation, cite
 from proxycouncil.graphs.context import CouncilContext, Emit, Member
+from proxycouncil.graphs.quoting import quotable
 from proxycouncil.graphs.state import Assignment, Ballot, Citation, ExcerptRecord, Signals, Slate, Status
 from proxycouncil.retrieval.passage import Excerpt
 from proxycouncil.specialists.request import Generation, Prompt, Request, Sampling, Snippet, TextDelta
@@ -157,12 +157,12 @@ def _judged(reading: _Reading, excerpts: list[ExcerptRecord], generation: Genera
     if is_refusal(text):
         return _cast(reading, "abstained", text, excerpts=excerpts, signals=signals)
     below = reading.context.settings.unsure_below
-    if below is not None and confidence < below and excerpts:
-        best = max(excerpts, key=lambda excerpt: excerpt["score"])
+    quote = quotable(reading.assignment["question"], excerpts) if below and confidence < below else None
+    if quote:
         signals["support"] = 1.0
         return _cast(
-            reading, "answered", best["text"], excerpts=excerpts, signals=signals,
-            citations=[citation(best)], method="quoted",
+            reading, "answered", quote["text"], excerpts=excerpts, signals=signals,
+            citations=[citation(quote)], method="quoted",
         )  # fmt: skip
     citations, signals["support"] = cite(text, reading.assignment["question"], excerpts)
     return _cast(reading, "answered", text, excerpts=excerpts, signals=signals, citations=citations)

@@ -1,0 +1,37 @@
+"""When a member that is unsure of its own words may cast an excerpt instead: one that fits the question.
+
+A question for an account (what is, why, how, is it so) is answered by a sentence; one for a name, number or
+date only by a few words, so a long sentence that holds them somewhere is no answer to it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from proxycouncil.graphs.asked import asked
+from proxycouncil.graphs.state import ExcerptRecord
+
+_ACCOUNT = re.compile(
+    r"\b(?:why|whats|what's|meaning|define|explain|describe|how come|what happens|what makes)\b"
+    r"|\bwhat (?:exactly )?(?:is|are)\b|\bhow is that possible\b",
+    re.IGNORECASE,
+)
+_NAMING = re.compile(r"\b(?:called|named|term|name|word|year|date|number)\b", re.IGNORECASE)
+_WORDS_OF_A_SENTENCE = 40
+_WORDS_OF_A_NAME = 12
+
+
+def wants_account(question: str) -> bool:
+    """Whether a sentence is a fitting answer, rather than a name, number or date."""
+    form = asked(question)
+    return form.open or bool(form.polar) or bool(_ACCOUNT.search(question) and not _NAMING.search(question))
+
+
+def quotable(question: str, excerpts: Sequence[ExcerptRecord]) -> ExcerptRecord | None:
+    """The best ranked excerpt, if it is short enough for what the question wants."""
+    if not excerpts:
+        return None
+    best = max(excerpts, key=lambda excerpt: excerpt["score"])
+    limit = _WORDS_OF_A_SENTENCE if wants_account(question) else _WORDS_OF_A_NAME
+    return best if len(best["text"].split()) <= limit else None
