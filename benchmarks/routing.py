@@ -28,11 +28,9 @@ from proxycouncil.retrieval.library import Library
 
 QUESTIONS = DIRECTORY / "questions"
 CALIBRATION = DIRECTORY / "calibration.json"
-DECLINED_AT_MOST = 0.03
+DECLINED_AT_MOST = 0.02
 GATES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
-FITTED_ON = (
-    "calibration part and first half of out-of-scope, as written and with slips (benchmarks/routing.py)"
-)
+FITTED_ON = "calibration part, first half of out-of-scope, as written and in a hurry (benchmarks.routing)"
 
 
 def as_written(text: str) -> str:

@@ -123,17 +123,16 @@ def route(
     shares, out_of_scope = _probabilities(near, fitted)
     outside = trusted and fitted is not None and out_of_scope >= fitted.gate
     silent = not has_content(question) or (outside and not _shares_a_word(near))
-    declined = silent or outside
     if members:
         chosen = _named(members, known)
     else:
-        specialists = [] if declined else _until(shares, mass, ask_at_most)
+        specialists = [] if outside or silent else _until(shares, mass, ask_at_most)
         chosen = specialists if silent or GENERALIST not in known else [*specialists, GENERALIST]
     return Route(
         members=chosen,
         probabilities={domain: share * (1 - out_of_scope) for domain, share in shares.items()},
         out_of_scope=out_of_scope,
-        declined=declined and not members,
+        declined=(outside or silent) and not members,
         calibrated=trusted,
     )
 
