@@ -14,6 +14,13 @@ from proxycouncil.eval.arms import ReadingArm, RetrievalArm, Steering, expert_al
 from proxycouncil.graphs.context import GENERALIST
 from proxycouncil.graphs.route import route
 
+PAIRS = (
+    *(("council", other) for other in ("best passage", "best sentence", "top specialist", "generalist")),
+    *(("council", other) for other in ("expert alone", "proxy 1", "base")),
+    *(("proxy 1", other) for other in ("base", "expert alone")),
+)
+"""Which arms are compared on the same questions."""
+
 
 @dataclass(frozen=True, slots=True)
 class CouncilArm:

@@ -137,20 +137,23 @@ def compare(first: Replies, second: Replies, material: Material) -> dict[str, An
 
 
 def report(
-    arms: Mapping[str, Answerer], material: Material, *, focus: str, progress: Progress = lambda *_: None
+    arms: Mapping[str, Answerer],
+    material: Material,
+    *,
+    pairs: Sequence[tuple[str, str]] = (),
+    progress: Progress = lambda *_: None,
 ) -> dict[str, Any]:
-    """Every arm's score, and the focus arm compared with each of the others; plain data for JSON."""
+    """Every arm's score, and the named pairs of arms compared where both were asked; plain data for JSON."""
     replies = {name: put_to(name, arm, material, progress) for name, arm in arms.items()}
-    comparisons = [
-        compare(replies[focus], other, material)
-        for name, other in replies.items()
-        if focus in replies and name != focus
-    ]
     return {
         "questions": len(material.inside),
         "out_of_scope": len(material.outside),
         "arms": [asdict(score(one, material)) for one in replies.values()],
-        "comparisons": comparisons,
+        "comparisons": [
+            compare(replies[first], replies[second], material)
+            for first, second in pairs
+            if first in replies and second in replies
+        ],
         "replies": [_record(one, material) for one in replies.values()],
     }
 

@@ -40,14 +40,14 @@ def starter(
     debug: Debug = False,  # noqa: ARG001 (its callback keeps it)
 ) -> None:
     """Put the starter's test questions to the council, to its parts and to retrieval alone."""
+    from proxycouncil.council.measure import PAIRS, questions_folder
     from proxycouncil.council.measure import arms as arms_of
-    from proxycouncil.council.measure import questions_folder
     from proxycouncil.eval.starter import load_material, report
 
     only = [name.strip() for name in (arms or "").split(",") if name.strip()]
     material = load_material(questions_folder(), limit=limit)
     with process_of(ctx).open(config) as council:
-        measured = report(arms_of(council, only=only), material, focus="council", progress=_progress)
+        measured = report(arms_of(council, only=only), material, pairs=PAIRS, progress=_progress)
     if as_json:
         typer.echo(json.dumps(measured))
     else:
