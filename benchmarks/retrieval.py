@@ -17,7 +17,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from proxycouncil.council.starter import DIRECTORY, open_library
-from proxycouncil.eval.splits import Question, load_questions
+from proxycouncil.eval.metrics import auroc
+from proxycouncil.eval.splits import Question, load_out_of_scope, load_questions
 from proxycouncil.retrieval.library import Library
 from proxycouncil.retrieval.search import Mode
 
@@ -50,6 +51,7 @@ def measure(questions: Sequence[Question]) -> Figures:
         without = [passage_ranks(bare, question) for question in questions]
         ranks = [passage_ranks(library, question) for question in questions]
         answers = [answer_ranks(library, question) for question in questions]
+        scope = scope_auroc(library, questions, load_out_of_scope(DIRECTORY / "questions"))
     return {
         "recall: dense, passage vectors alone": _shares([rank["dense"] for rank in without], DEPTHS),
         "recall: hybrid, passage vectors alone": _shares([rank["hybrid"] for rank in without], DEPTHS),
@@ -60,6 +62,7 @@ def measure(questions: Sequence[Question]) -> Figures:
         "words in so many sentences": {
             str(count): statistics.mean(sum(words[:count]) for _, words in answers) for count in SENTENCES
         },
+        "AUROC, in scope by the largest cosine": scope,
         "CPU seconds a question": time_taken,
     }
 
@@ -73,6 +76,18 @@ def passage_ranks(library: Library, question: Question) -> dict[Mode, int | None
             for passage in library.search(question.text, limit=max(DEPTHS), mode=mode)
         )
         for mode in MODES
+    }
+
+
+def scope_auroc(
+    library: Library, inside: Sequence[Question], outside: Sequence[Question]
+) -> dict[str, float]:
+    """How well the nearest passage, and the nearest sentence, tell questions that no domain covers."""
+    near = [library.affinities(question.text).values() for question in (*inside, *outside)]
+    covered = [True] * len(inside) + [False] * len(outside)
+    return {
+        "passage": auroc([max(one.best for one in each) for each in near], covered),
+        "sentence": auroc([max(one.sentence for one in each) for each in near], covered),
     }
 
 

@@ -47,3 +47,6 @@ class Affinity:
     """Largest cosine to the domain's description and example questions; 0.0 without any."""
     bm25: float
     """Largest BM25 score of a passage of the domain."""
+    sentence: float = 0.0
+    """Largest cosine to a sentence of the domain; `best` where sentences have no vectors. It tells questions
+    that no domain covers better than `best` does (docs/retrieval.md)."""

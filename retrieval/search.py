@@ -75,13 +75,15 @@ class Asked:
 
     def affinity(self, domain: str, *, example: float) -> Affinity:
         """The features of one domain; `example` is the cosine to its description and examples."""
-        cosines = [cosine for _, cosine in self.dense.get(domain, [])[:3]]
+        near = self.dense.get(domain, [])
+        cosines = [cosine for _, cosine in near[:3]]
         rows = self.index.rows_of.get(domain)
         return Affinity(
             best=cosines[0] if cosines else 0.0,
             mean3=float(np.mean(cosines)) if cosines else 0.0,
             example=example,
             bm25=float(self.lexical[rows].max()) if rows is not None else 0.0,
+            sentence=max((self._nearest_sentence(row, cosine) for row, cosine in near), default=0.0),
         )
 
     def _ranking(self, domains: Sequence[str], mode: Mode) -> Ranking:
@@ -108,7 +110,11 @@ class Asked:
         return sorted(scored, key=lambda hit: (-hit[1], self._identity(hit[0])))[:DEPTH]
 
     def _closeness(self, row: int, cosine: float) -> float:
-        return cosine if self.sentences is None else (cosine + self.sentences[row]) / 2
+        return (cosine + self._nearest_sentence(row, cosine)) / 2
+
+    def _nearest_sentence(self, row: int, cosine: float) -> float:
+        """The passage's own cosine where sentences have no vectors."""
+        return cosine if self.sentences is None else self.sentences[row]
 
     def _identity(self, row: int) -> str:
         passage = self.index.passages[row]

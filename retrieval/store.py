@@ -41,6 +41,7 @@ class Store:
         self._encoder = encoder
         self._verify = verify
         self._mutex = threading.RLock()
+        self._one_writer = threading.Lock()
         self._url = str(location) if is_url(location) else None
         self._directory = Path(location).expanduser().resolve()
         self._lock: DirectoryLock | None = None
@@ -89,16 +90,17 @@ class Store:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Keep every other process out, or raise who is in."""
-        self._require_writable()
-        if self._lock is None:
-            yield
-            return
-        self._lock.write()
-        try:
-            yield
-        finally:
-            self._lock.share()
+        """Keep every other process out, or raise who is in; threads wait for each other."""
+        with self._one_writer:
+            self._require_writable()
+            if self._lock is None:
+                yield
+                return
+            self._lock.write()
+            try:
+                yield
+            finally:
+                self._lock.share()
 
     def write(self, changes: Sequence[Change]) -> None:
         """Apply all of it or nothing (on a server: or a part); call it inside `alone`.
@@ -219,6 +221,7 @@ class Store:
             safekeeping.take()
             try:
                 self._open()
+                self._require_writable()  # a disk that is full by now is opened from a copy
                 self._write_and_probe(changes)
             except BaseException as error:
                 self._close_client()
@@ -243,6 +246,7 @@ class Store:
     def _write_and_probe(self, changes: Sequence[Change]) -> None:
         expected = apply_changes(changes, self._shelves, self._require_client(), self._encoder)
         self._look_again()
+        self._require_writable()
         probe(changes, self._shelves, expected)
 
 

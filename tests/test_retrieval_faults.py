@@ -156,6 +156,21 @@ def test_reading_goes_on_in_other_threads_while_one_ingests(tmp_path: Path) -> N
         assert library.domains == ("pets", "ships0", "ships1", "ships2")
 
 
+def test_two_threads_that_ingest_take_turns(tmp_path: Path) -> None:
+    documents = write_documents(tmp_path)
+    with open_library(tmp_path / "library") as library:
+        writers = [
+            threading.Thread(target=library.ingest, args=(domain, documents / domain))
+            for domain in ("pets", "ships")
+        ]
+        for writer in writers:
+            writer.start()
+        for writer in writers:
+            writer.join()
+        assert library.domains == ("pets", "ships")
+        assert len(library.passages()) == 5
+
+
 # Interrupted and failed writes
 
 

@@ -100,6 +100,7 @@ def test_affinities_tell_domains_apart(stocked: Library) -> None:
     near = stocked.affinities(PURR)
     assert near["pets"].best > near["ships"].best
     assert near["pets"].mean3 <= near["pets"].best
+    assert near["pets"].sentence > near["ships"].sentence
     assert near["pets"].bm25 > near["ships"].bm25
     assert near["pets"].example > 0.5 > near["ships"].example == 0.0
 
