@@ -30,11 +30,10 @@ _SPARE = 3
 
 @dataclass(frozen=True, slots=True)
 class SlateVariant:
-    """Which slate: over all domains best first (`shared`), or the domain's own in a seeded order."""
+    """Which slate, best first: over all domains (`shared`) or of the domain's own collection."""
 
     scope: Scope
     limit: int
-    seed: int
 
 
 Slates: TypeAlias = Callable[[str, SlateVariant], Sequence[Snippet]]
@@ -90,7 +89,7 @@ def _case(
 ) -> Case | None:
     shown = draw.choice(_LENGTHS)
     without = draw.random() < WITHOUT_ANSWER
-    variant = SlateVariant(scope, shown + _SPARE if without else shown, draw.randrange(2**31))
+    variant = SlateVariant(scope, shown + _SPARE if without else shown)
     asked = _typed(question.question) if draw.random() < TYPED else question.question
     snippets = slates(asked, variant)
     if without:

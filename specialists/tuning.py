@@ -125,14 +125,17 @@ def tune(
 
 
 def learning_rate_for(parameters: int, recipe: Recipe, *, continued: bool) -> float:
-    """The peak learning rate: a model of a few millions takes ten times that of half a billion."""
+    """The peak learning rate: a model of a few millions takes ten times that of half a billion.
+
+    To continue takes far less than to begin: a second warm-up to the full rate undoes what was learnt.
+    """
     if recipe.learning_rate is not None:
         return recipe.learning_rate
     small = parameters < _SMALL
     if recipe.full:
         return 5e-4 if small else 2e-5
     fresh = 3e-3 if small else 2e-4
-    return fresh / 3 if continued else fresh
+    return fresh / 6 if continued else fresh
 
 
 def _check(cases: Sequence[Case], recipe: Recipe, start_from: str | Path | None) -> None:

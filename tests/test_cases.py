@@ -226,5 +226,5 @@ def test_shipped_general_cases_are_free_and_attributed():
     assert all(re.fullmatch(r"CC BY(-SA)? [34]\.0", case.license) for case in shipped)
     for source in {case.source.split(" (CNCF)")[0] for case in shipped}:
         assert f"| {source} |" in notice
-    assert 0.05 < sum(case.is_refusal for case in shipped) / len(shipped) < 0.2
+    assert 0.03 < sum(case.is_refusal for case in shipped) / len(shipped) < 0.2
     assert all(1 <= len(case.snippets) <= 6 for case in shipped)

@@ -227,7 +227,7 @@ def test_cases_beyond_the_context_are_left_out(antiexpert: Path):
     ("parameters", "full", "continued", "rate"),
     [
         (4_000_000, False, False, 3e-3),
-        (4_000_000, False, True, 1e-3),
+        (4_000_000, False, True, 5e-4),
         (600_000_000, False, False, 2e-4),
         (600_000_000, True, False, 2e-5),
     ],
