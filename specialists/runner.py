@@ -102,9 +102,8 @@ class Runner:
         last = {id(voice.row): text.tokens[-1] for text in self._texts for voice in text.voices}
         heard: list[Heard] = []
         for lane in self._lanes.values():
-            if lane.rows:
-                tokens = torch.tensor([last[id(row)] for row in lane.rows], device=lane.model.device)
-                heard.append((lane, lane.rows, lane.advance(tokens)))
+            tokens = torch.tensor([last[id(row)] for row in lane.rows], device=lane.model.device)
+            heard.append((lane, lane.rows, lane.advance(tokens)))
         return list(zip(self._texts, self._choose(self._texts, heard), strict=True))
 
     def drop(self, texts: Sequence[Text]) -> None:
@@ -114,6 +113,7 @@ class Runner:
         staying = {id(voice.row) for text in self._texts for voice in text.voices}
         for lane in self._lanes.values():
             lane.keep([row for row in lane.rows if id(row) in staying])
+        self._lanes = {key: lane for key, lane in self._lanes.items() if lane.rows}
 
     def reset(self) -> None:
         """Let everything go, after a failure."""

@@ -83,6 +83,7 @@ class Worker:
             while not self._stopping:
                 self._obey()
                 self._step()
+        self._obey_waiting()
         for job in self._scheduler.jobs:
             job.send(closed())
 
@@ -96,6 +97,9 @@ class Worker:
         """Carry out all commands; wait for one if there is nothing else to do."""
         if not self._scheduler.jobs:
             self._commands.get()()
+        self._obey_waiting()
+
+    def _obey_waiting(self) -> None:
         while True:
             try:
                 command = self._commands.get_nowait()
@@ -136,6 +140,9 @@ class Worker:
         self._end([(job, reason) for job, reason in reasons if reason is not None])
 
     def _prepare(self, job: Job) -> None:
+        if self._stopping:
+            job.send(closed())
+            return
         try:
             job.prepare(self._family)
         except CouncilError as error:

@@ -86,7 +86,7 @@ async def test_cancelling_hands_back_what_was_written(engine: Engine) -> None:
 
 async def test_cancelling_a_waiting_request(family: Family) -> None:
     async with Engine(family, max_rows=1) as engine:
-        first = asyncio.create_task(engine.complete(_ask()))
+        first = asyncio.create_task(engine.complete(_ask(sampling=Sampling(max_new_tokens=40))))
         waiting = _ask()
         second = asyncio.create_task(engine.complete(waiting))
         await asyncio.sleep(0.05)
@@ -256,6 +256,15 @@ async def test_closing_ends_streams_and_leaves_no_thread(family: Family) -> None
     engine.close()
 
 
+async def test_closing_at_once_leaves_nobody_waiting(family: Family) -> None:
+    engine = Engine(family)
+    tasks = [asyncio.create_task(engine.complete(_ask())) for _ in range(20)]
+    await asyncio.sleep(0)
+    engine.close()
+    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+    assert all(isinstance(outcome, EngineClosedError) for outcome in outcomes)
+
+
 def test_an_engine_serves_several_event_loops(family: Family) -> None:
     short = Sampling(max_new_tokens=8)
     texts: list[str] = []
@@ -289,10 +298,11 @@ async def test_plausibility_and_no_pair(engine: Engine) -> None:
     assert sure.token_ids == base.token_ids
 
 
+DRAWS = 1000
 LOGITS = torch.tensor([[2.0, 1.0, 0.5, 0.0, -1.0, -3.0]])
 
 
-def _drawn(sampling: Sampling, times: int = 4000) -> Counter[int]:
+def _drawn(sampling: Sampling, times: int = DRAWS) -> Counter[int]:
     rows = [Choosing(replace(sampling, seed=seed), 0, (0,)) for seed in range(times)]
     tokens, _ = choose(LOGITS.expand(times, -1), rows)
     return Counter(tokens.tolist())
@@ -325,9 +335,9 @@ def test_draws_follow_the_distribution(sampling: Sampling) -> None:
     expected = scores.softmax(-1)
     drawn = _drawn(sampling)
     for token, probability in enumerate(expected.tolist()):
-        share = drawn[token] / 4000
-        assert share == pytest.approx(probability, abs=0.03)
-        assert (share == 0) == (probability == 0) or probability < 0.01
+        share = drawn[token] / DRAWS
+        assert share == pytest.approx(probability, abs=0.05)
+        assert (share == 0) == (probability == 0) or probability < 0.02
 
 
 def test_greedy_near_ties_are_counted() -> None:
