@@ -20,10 +20,11 @@ from proxycouncil.graphs.context import GENERALIST
 from proxycouncil.graphs.state import Route
 from proxycouncil.retrieval.passage import Affinity
 
-DOMAIN_FEATURES: Final = ("best", "mean3", "example", "bm25")
+DOMAIN_FEATURES: Final = ("best", "mean3", "sentence", "example", "bm25")
 """Of one domain; BM25 as the logarithm of 1 + its score, which has no upper bound."""
-SCOPE_FEATURES: Final = tuple(f"top_{name}" for name in DOMAIN_FEATURES)
-"""Of the question: the largest of each over all domains."""
+SCOPE_FEATURES: Final = ("mean3", "sentence", "bm25")
+"""Of the question: the largest of each over all domains. Beside `sentence` the other cosines say nothing
+more; with them in, the fit sets one against the other."""
 
 _UNCALIBRATED_SHARPNESS = 25.0
 _UNCALIBRATED_COSINE = 0.3
@@ -139,7 +140,7 @@ def route(
 
 def domain_features(affinity: Affinity) -> list[float]:
     """One domain's affinities as `DOMAIN_FEATURES`; what is not finite counts as 0."""
-    cosines = (affinity.best, affinity.mean3, affinity.example)
+    cosines = (affinity.best, affinity.mean3, affinity.sentence, affinity.example)
     return [
         *(max(-1.0, min(1.0, _finite(cosine))) for cosine in cosines),
         math.log1p(max(0.0, _finite(affinity.bm25))),
@@ -148,8 +149,10 @@ def domain_features(affinity: Affinity) -> list[float]:
 
 def scope_features(affinities: Mapping[str, Affinity]) -> list[float]:
     """The question's affinities as `SCOPE_FEATURES`."""
-    rows = [domain_features(affinity) for affinity in affinities.values()]
-    return [max(column) for column in zip(*rows, strict=True)] if rows else [0.0] * len(SCOPE_FEATURES)
+    rows = [
+        dict(zip(DOMAIN_FEATURES, domain_features(affinity), strict=True)) for affinity in affinities.values()
+    ]
+    return [max((row[name] for row in rows), default=0.0) for name in SCOPE_FEATURES]
 
 
 def has_content(question: str) -> bool:

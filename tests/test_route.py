@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -30,10 +31,10 @@ FITTED = RouterCalibration(
     gate=0.5,
 ).to_dict()
 
-NEAR = Affinity(best=0.8, mean3=0.6, example=0.6, bm25=20.0)
-FAIR = Affinity(best=0.7, mean3=0.55, example=0.55, bm25=19.0)
-FAR = Affinity(best=0.1, mean3=0.1, example=0.1, bm25=1.0)
-NOWHERE = Affinity(best=0.1, mean3=0.1, example=0.1, bm25=0.0)
+NEAR = Affinity(best=0.8, mean3=0.6, example=0.6, bm25=20.0, sentence=0.8)
+FAIR = Affinity(best=0.7, mean3=0.55, example=0.55, bm25=19.0, sentence=0.8)
+FAR = Affinity(best=0.1, mean3=0.1, example=0.1, bm25=1.0, sentence=0.1)
+NOWHERE = Affinity(best=0.1, mean3=0.1, example=0.1, bm25=0.0, sentence=0.1)
 
 affinity = st.builds(
     Affinity,
@@ -41,8 +42,16 @@ affinity = st.builds(
     mean3=st.floats(-1, 1),
     example=st.floats(-1, 1),
     bm25=st.floats(0, 60),
+    sentence=st.floats(-1, 1),
 )
-anything = st.builds(Affinity, best=st.floats(), mean3=st.floats(), example=st.floats(), bm25=st.floats())
+anything = st.builds(
+    Affinity,
+    best=st.floats(),
+    mean3=st.floats(),
+    example=st.floats(),
+    bm25=st.floats(),
+    sentence=st.floats(),
+)
 
 
 def ask(near: Mapping[str, Affinity], question: str = "what is a tort", **options: Any) -> Any:
@@ -180,7 +189,7 @@ class TestProbabilities:
     @settings(deadline=None)
     @given(st.fixed_dictionaries(dict.fromkeys(DOMAINS, affinity)), st.floats(0.01, 0.2))
     def test_nearer_is_never_less_likely(self, near: dict[str, Affinity], step: float) -> None:
-        closer = Affinity(near["law"].best + step, near["law"].mean3, near["law"].example, near["law"].bm25)
+        closer = replace(near["law"], best=near["law"].best + step)
         before, after = ask(near), ask({**near, "law": closer})
         assert after["probabilities"]["law"] >= before["probabilities"]["law"] - 1e-12
 
@@ -209,7 +218,7 @@ def synthetic(count: int, seed: int = 0) -> list[RoutedQuestion]:
         near = {}
         for domain in DOMAINS:
             cosine = float(np.clip(random.normal(0.65 if domain == own else 0.3, 0.1), 0, 1))
-            near[domain] = Affinity(cosine, cosine - 0.05, cosine, 30 * cosine)
+            near[domain] = Affinity(cosine, cosine - 0.05, cosine, 30 * cosine, cosine)
         cases.append(RoutedQuestion(near, own, number))
     return cases
 
