@@ -92,7 +92,7 @@ def _numeric(token: Token, index: int) -> DateSpan | None:
         date = _either(int(first), int(second), int(third), token.text)
     else:
         date = None
-    return date and DateSpan(date, index, index + 1)
+    return DateSpan(date, index, index + 1) if date else None
 
 
 def _either(first: int, second: int, year: int, written: str) -> Date | None:
@@ -119,7 +119,7 @@ def _named(tokens: Sequence[Token], index: int) -> DateSpan | None:
         at = after_day if day else index + 1
     year, stop = _year(tokens, at)
     date = _checked(year, month, day) if day or year else None
-    return date and DateSpan(date, index, stop)
+    return DateSpan(date, index, stop) if date else None
 
 
 def _month(tokens: Sequence[Token], index: int) -> int:

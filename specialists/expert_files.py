@@ -10,8 +10,9 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from peft import LoraConfig, PeftModel
@@ -43,7 +44,7 @@ def save_adapter(model: PeftModel, directory: Path, *, antiexpert: str) -> None:
     weights = get_peft_model_state_dict(model)
     small = {name: weight.to("cpu", torch.bfloat16).contiguous() for name, weight in weights.items()}
     save_file(small, directory / "adapter_model.safetensors")
-    config = _portable(model.peft_config["default"], antiexpert)
+    config = _portable(cast("LoraConfig", model.peft_config["default"]), antiexpert)
     _write_json(directory / "adapter_config.json", config)
 
 
@@ -51,7 +52,8 @@ def save_checkpoint(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, 
     """A full expert, with the tokenizer that the family's vocabulary check reads."""
     import torch
 
-    model.to(torch.bfloat16).save_pretrained(directory)
+    torch.nn.Module.to(model, torch.bfloat16)
+    model.save_pretrained(directory)
     tokenizer.save_pretrained(directory)
 
 
@@ -66,11 +68,11 @@ def portable_reference(model: str, directory: Path) -> str:
 
 
 def _portable(config: LoraConfig, antiexpert: str) -> dict[str, Any]:
-    defaults = type(config)().to_dict()
-    chosen = {key: value for key, value in config.to_dict().items() if value != defaults[key]}
+    defaults = asdict(type(config)())
+    chosen = {key: value for key, value in asdict(config).items() if value != defaults[key]}
     always = {"peft_type": config.peft_type, "r": config.r, "lora_alpha": config.lora_alpha}
     settings = chosen | always | {"base_model_name_or_path": antiexpert, "inference_mode": True}
-    settings["target_modules"] = sorted(config.target_modules)
+    settings["target_modules"] = sorted(config.target_modules or ())
     return settings
 
 

@@ -1,4 +1,4 @@
-"""The house stands as the design says: arrows point down, bare names are never imported, the wheel is whole."""
+"""The house stands as designed: arrows point down, bare names are never imported, the wheel is whole."""
 
 import ast
 import tomllib
@@ -14,7 +14,7 @@ MAY_IMPORT = {
     "eval": {"graphs", "specialists", "retrieval"},
     "council": {"eval", "graphs", "specialists", "retrieval"},
 }
-HEAVY = {"torch", "transformers", "peft", "chromadb", "sentence_transformers", "langgraph", "sklearn", "scipy"}
+HEAVY = set("torch transformers peft chromadb sentence_transformers langgraph sklearn scipy".split())
 LOADED_ON_PURPOSE = {"graphs/council_graph.py", "specialists/growing_layer.py"}
 """Modules that exist to tie a heavy library in, and are themselves imported inside functions only."""
 

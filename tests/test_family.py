@@ -180,9 +180,7 @@ def test_adapter_of_another_model(saved: dict[str, Path], tmp_path: Path, other:
     assert "anti-expert" in error.value.hint
 
 
-@pytest.mark.parametrize(
-    "odd", [{"use_dora": True}, {"modules_to_save": ["norm"]}]
-)
+@pytest.mark.parametrize("odd", [{"use_dora": True}, {"modules_to_save": ["norm"]}])
 def test_adapters_that_are_no_plain_lora(saved: dict[str, Path], tmp_path: Path, odd: dict[str, Any]) -> None:
     adapter = save_adapter(tmp_path / "adapter", saved["antiexpert"], seed=1, **odd)
     with pytest.raises(FamilyError, match="not a plain LoRA adapter") as error:
