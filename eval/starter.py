@@ -165,4 +165,7 @@ def _record(replies: Replies, material: Material) -> dict[str, Any]:
     return {
         "arm": replies.arm,
         "texts": {question.id: reply.text for question, reply in zip(questions, said, strict=True)},
+        "confidences": {
+            question.id: reply.confidence for question, reply in zip(questions, said, strict=True)
+        },
     }
