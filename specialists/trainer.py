@@ -5,16 +5,23 @@ Knows encoded cases and hyperparameters; knows nothing of adapters, domains or w
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from proxycouncil.specialists.cases import Case
 from proxycouncil.specialists.exercises import Collator, Exercise, encode_cases
 from proxycouncil.specialists.prompts import choose_format
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase, Trainer, TrainerCallback, TrainingArguments
+    from transformers import (
+        PreTrainedTokenizerBase,
+        Trainer,
+        TrainerCallback,
+        TrainerControl,
+        TrainerState,
+        TrainingArguments,
+    )
 
     from proxycouncil.specialists.tuning import Model, Recipe
 
@@ -36,7 +43,7 @@ def create_trainer(
     trainer = Trainer(
         model=model,
         args=_arguments(recipe, output, rate),
-        data_collator=Collator(tokenizer.pad_token_id or 0),
+        data_collator=cast(Any, Collator(tokenizer.pad_token_id or 0)),
         train_dataset=encode_cases(learnt, form, longest=longest),
         eval_dataset=sorted(encode_cases(held_out, form, longest=longest), key=_length),
         callbacks=[EarlyStoppingCallback(recipe.patience)],
@@ -54,10 +61,18 @@ def progress_bar() -> TrainerCallback:
         def on_log(self, *_: object, **__: object) -> None:
             """Nothing: the parent prints each record to standard output."""
 
-        def on_evaluate(self, *event: object, metrics: Mapping[str, float], **context: object) -> None:
-            super().on_evaluate(*event, **context)
-            if self.training_bar is not None:
-                self.training_bar.set_postfix_str(f"held-out loss {metrics['eval_loss']:.3f}")
+        def on_evaluate(
+            self,
+            args: TrainingArguments,
+            state: TrainerState,
+            control: TrainerControl,
+            **context: Any,  # noqa: ANN401
+        ) -> None:
+            """Show the loss beside the bar, once there is one."""
+            super().on_evaluate(args, state, control, **context)  # type: ignore[no-untyped-call]
+            bar: Any = self.training_bar
+            if bar:
+                bar.set_postfix_str(f"held-out loss {context['metrics']['eval_loss']:.3f}")
 
     return Bar()
 
