@@ -1,1 +1,1 @@
-"""To be described."""
+"""The face: `Council`, its settings, its events, the `council` command and the embedded starter."""

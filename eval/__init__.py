@@ -1,1 +1,1 @@
-"""To be described."""
+"""Measures: questions and their split, metrics, calibration, and the arms a council is compared with."""
