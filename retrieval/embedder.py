@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from proxycouncil.errors import LibraryError
+from proxycouncil.model_loading import ONE_AT_A_TIME
 from proxycouncil.retrieval.digests import file_sha256
 
 if TYPE_CHECKING:
@@ -128,7 +129,8 @@ class Embedder:
             from sentence_transformers import SentenceTransformer
 
             try:
-                return SentenceTransformer(str(directory), device=self._device, local_files_only=True)
+                with ONE_AT_A_TIME:
+                    return SentenceTransformer(str(directory), device=self._device, local_files_only=True)
             except (OSError, ValueError, RuntimeError) as error:
                 raise _unusable(self._name, str(error)) from error
 

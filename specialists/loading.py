@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from proxycouncil.errors import FamilyError
+from proxycouncil.model_loading import ONE_AT_A_TIME
 
 if TYPE_CHECKING:
     import torch
@@ -79,14 +80,15 @@ def load_module(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype
 
     loader: Any = AutoModelForCausalLM
     try:
-        module, report = loader.from_pretrained(
-            checkpoint.path,
-            dtype=dtype,
-            use_safetensors=True,
-            trust_remote_code=False,
-            local_files_only=True,
-            output_loading_info=True,
-        )
+        with ONE_AT_A_TIME:
+            module, report = loader.from_pretrained(
+                checkpoint.path,
+                dtype=dtype,
+                use_safetensors=True,
+                trust_remote_code=False,
+                local_files_only=True,
+                output_loading_info=True,
+            )
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise _foreign(checkpoint, str(error)) from error
     missing = sorted(report["missing_keys"])

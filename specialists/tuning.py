@@ -17,6 +17,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from proxycouncil.errors import FamilyError, UsageError
+from proxycouncil.model_loading import ONE_AT_A_TIME
 from proxycouncil.specialists.cases import Case, mix
 from proxycouncil.specialists.checkpoint import open_checkpoint
 from proxycouncil.specialists.expert_files import (
@@ -162,7 +163,8 @@ def _load(
     adapter = open_checkpoint(start_from).path if start_from else None
     try:
         tokenizer = AutoTokenizer.from_pretrained(source)
-        model = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32, use_safetensors=True)
+        with ONE_AT_A_TIME:
+            model = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32, use_safetensors=True)
         return (model if recipe.full else _with_adapter(model, recipe, adapter)), tokenizer
     except (OSError, ValueError, RuntimeError) as error:
         raise FamilyError(

@@ -182,6 +182,8 @@ class TestInterrupts:
         assert ANSWER in shown
 
     def test_while_answering_stops_the_answer_alone(self):
+        # A shell's background jobs, CI's among them, start with SIGINT ignored.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         main = threading.main_thread().ident
         assert main is not None
 

@@ -289,7 +289,9 @@ class TestProcess:
 
     @pytest.mark.skipif(os.name == "nt", reason="SIGINT is a POSIX signal")
     def test_ctrl_c_stops_a_running_question(self):
-        body = "slow = Script('one two three four', delay_s=30)\n"
+        # A shell's background jobs, CI's among them, start with SIGINT ignored, and children inherit that.
+        body = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        body += "slow = Script('one two three four', delay_s=30)\n"
         body += f"sys.exit(run(['ask', '--json', {QUESTION!r}], process({{'*': slow}})))"
         done = subprocess.Popen(
             council_program(body), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
