@@ -46,6 +46,11 @@ class Opening(Generic[T]):
         return self._value  # type: ignore[return-value]  # set whenever no error is
 
     @property
+    def failure(self) -> BaseException | None:
+        """What opening it raised, if it did by now."""
+        return self._error
+
+    @property
     def opened(self) -> T | None:
         """The thing, if it is open by now."""
         return None if self._thread.ident is None or self._thread.is_alive() else self._value

@@ -28,7 +28,7 @@ from proxycouncil.council.budget import BudgetedSearcher
 from proxycouncil.council.config import CouncilConfig
 from proxycouncil.council.events import Answer, CouncilEvent, DecisionEvent, as_event, failed_answer
 from proxycouncil.council.questions import Question, cleaned
-from proxycouncil.errors import CouncilError, LibraryError, UnknownDomainError
+from proxycouncil.errors import CouncilError, LibraryError, UnknownDomainError, UsageError
 from proxycouncil.graphs.context import Consultation, CouncilContext
 
 if TYPE_CHECKING:
@@ -232,7 +232,7 @@ class Council:
     async def _run_safely(self, question: Question) -> Answer:
         try:
             return await self._run(question, _ignore)
-        except CouncilError as error:
+        except UsageError as error:
             return failed_answer(question.text, thread=question.thread, reason=str(error))
 
     async def _run(self, question: Question, emit: Emit) -> Answer:
@@ -265,6 +265,8 @@ class Council:
                 timings[event["stage"]] = max(event["seconds"], timings.get(event["stage"], 0.0))
             elif part["type"] == "custom":
                 emit(as_event(part["data"]))
+        if isinstance(self._engine.failure, CouncilError):
+            raise self._engine.failure
         answer = self._answer(
             question.text, state, thread=thread, seconds=perf_counter() - started, timings=timings
         )
