@@ -62,7 +62,7 @@ def load_tokenizer(checkpoint: Checkpoint) -> PreTrainedTokenizerBase:
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
             checkpoint.path, trust_remote_code=False, local_files_only=True
         )
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:  # tokenizers raises nothing more exact
         raise FamilyError(
             f"{checkpoint.path} has no readable tokenizer: {error}",
             hint="copy tokenizer.json and tokenizer_config.json of the same model beside the weights",
