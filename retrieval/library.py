@@ -253,9 +253,11 @@ class Library:
     def _keep_sentences(self, domain: str) -> None:
         texts = [text for passage in self.passages(domain) for text in sentence_texts(passage.text)]
         if texts:
-            self._encoder.add_bank(self._keepsakes.keep(domain, texts, self._encoder))
-            self._reader.forget()
-            self._asked.clear()
+            bank = self._keepsakes.keep(domain, texts, self._encoder)
+            with self._lock:
+                self._encoder.add_bank(bank)
+                self._reader.forget()
+                self._asked.clear()
 
     def _current_index(self) -> Index:
         with self._lock:
