@@ -172,7 +172,14 @@ def place_of(source: str, start: int, *, locate: Locate = Path) -> str:
         line = _line_of(locate(source), start)
     except LibraryError:
         line = None
-    return source if line is None else f"{source}:{line}"
+    shown = _short(source)
+    return shown if line is None else f"{shown}:{line}"
+
+
+def _short(source: str) -> str:
+    """A path below the working directory as people write it."""
+    path = Path(source)
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else source
 
 
 @lru_cache(maxsize=256)
