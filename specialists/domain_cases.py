@@ -19,7 +19,7 @@ Scope: TypeAlias = Literal["shared", "own"]
 
 WITHOUT_ANSWER = 0.06
 FOREIGN = 0.04
-"""Together one in ten: in trials with more of them small readers declined much that they could have answered."""
+"""Together one in ten: with more of them, small readers declined much that they could have answered."""
 TYPED = 0.25
 """Share of questions as people type them: lower case, no question mark."""
 _LENGTHS = (3, 4, 4, 5)
