@@ -59,14 +59,16 @@ class Collator:
     """
 
     pad_id: int
+    multiple: int = 1
+    """Widths are rounded up to it: a compiled model wants few shapes."""
 
     def __call__(self, exercises: Sequence[Exercise]) -> Batch:
         """One batch; position ids count from the first real token."""
         import torch
 
-        width = max(len(exercise["input_ids"]) for exercise in exercises)
+        width = self._rounded(max(len(exercise["input_ids"]) for exercise in exercises))
         # One more than the longest answer: the prompt's last token predicts the answer's first.
-        kept = 1 + max(exercise["answer_length"] for exercise in exercises)
+        kept = self._rounded(1 + max(exercise["answer_length"] for exercise in exercises))
         ids = torch.full((len(exercises), width), self.pad_id)
         mask = torch.zeros_like(ids)
         labels = torch.full((len(exercises), kept), _IGNORED)
@@ -83,3 +85,6 @@ class Collator:
             "labels": labels,
             "logits_to_keep": kept,
         }
+
+    def _rounded(self, count: int) -> int:
+        return -(-count // self.multiple) * self.multiple

@@ -1,30 +1,25 @@
 """Make the small set of general reading cases that `council tune` mixes with a domain's own.
 
-    python training/general_cases.py --corpus CORPUS --out council/starter
+    python -m training.general_cases --corpus CORPUS --out council/starter
 
-Knows the corpus' record forms and how a reading case is cut from them; takes works under CC BY and
-CC BY-SA only and writes down which. Knows nothing of models, tokens or the handbooks.
+Takes works under CC BY and CC BY-SA only and writes down which. Knows nothing of models, tokens or the
+handbooks.
 """
 
 from __future__ import annotations
 
 import argparse
-import io
-import itertools
-import json
-import math
 import random
-import re
-import zlib
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from proxycouncil.specialists.cases import REFUSAL, Case, write_cases
-from proxycouncil.specialists.questions import mentions
-from proxycouncil.specialists.request import Snippet
+from proxycouncil.specialists.cases import Case, write_cases
+from training.corpus import Work, is_creative_commons, read_glossary, read_reading, read_works
+from training.glossary import GlossaryCases
+from training.reading import ReadingCases
 
 QUOTAS: Mapping[str, int] = {
     "SQuAD v1.1 train": 1200,
@@ -50,224 +45,6 @@ QUOTAS: Mapping[str, int] = {
 """Cases by kind, for text made by rule, or by source, for questions written by people."""
 
 GLOSSARY_QUOTA = 1400
-WITHOUT_ANSWER = 0.03
-TYPED = 0.25
-"""Share of questions as people type them: lower case, no question mark."""
-FOREIGN_SENTENCE = 0.35
-"""Share of slates in which the last sentence is of another passage of the same work."""
-RANK_NOISE = 0.6
-MAX_SENTENCE_WORDS, MAX_SLATE_WORDS, MAX_ANSWER_WORDS = 42, 110, 38
-
-_ABBREVIATION = re.compile(r"(?:\b(?:[A-Z]|Dr|Mr|Mrs|Ms|St|Jr|Sr|vs|No|Fig|e\.g|i\.e|etc|ca|approx|U\.S))\.$")
-_BOUNDARY = re.compile(r"(?<=[.!?])[\"')\]]?\s+(?=[A-Z0-9\"'(])")
-_WORD = re.compile(r"\w+")
-_FREE_LICENSE = re.compile(r"CC BY(-SA)? [34]\.0")
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """Where a text is from, as it must be named."""
-
-    title: str
-    origin: str
-    license: str
-    attribution: str
-
-
-class Rarity:
-    """How rare each word is: the inverse document frequency over a sample of texts."""
-
-    def __init__(self, texts: Iterable[str]) -> None:
-        self._documents = 0
-        self._counts: Counter[str] = Counter()
-        for text in texts:
-            self._documents += 1
-            self._counts.update(set(words(text)))
-
-    def of(self, word: str) -> float:
-        """Natural logarithm; a word never seen is the rarest."""
-        return math.log((self._documents + 1) / (self._counts[word] + 1))
-
-    def shared(self, first: str, second: str) -> float:
-        """Weight of the words that two texts share."""
-        return sum(self.of(word) for word in set(words(first)) & set(words(second)))
-
-
-def words(text: str) -> list[str]:
-    """Lower-cased words and numbers."""
-    return _WORD.findall(text.lower())
-
-
-def sentences(text: str) -> list[str]:
-    """Cut at sentence ends, not behind an abbreviation."""
-    found: list[str] = []
-    for piece in _BOUNDARY.split(text):
-        if found and _ABBREVIATION.search(found[-1]):
-            found[-1] = f"{found[-1]} {piece}"
-        else:
-            found.append(piece)
-    return [piece.strip() for piece in found if piece.strip()]
-
-
-def title_of(context: str, rarity: Rarity) -> str:
-    """What a passage is about: its most telling word, with its neighbour if they keep together."""
-    tokens = re.findall(r"\b[A-Za-z][\w-]+", context)
-    counts = Counter(token.lower() for token in tokens)
-    pairs = Counter(itertools.pairwise(tokens))
-    best = max(tokens, key=lambda token: counts[token.lower()] * rarity.of(token.lower()), default="Passage")
-    together = [(count, pair) for pair, count in pairs.items() if best in pair and min(map(len, pair)) > 3]
-    count, pair = max(together, default=(0, (best, "")))
-    title = " ".join(pair) if count >= 2 else best
-    return title[:1].upper() + title[1:]
-
-
-class ReadingCases:
-    """Cases from the records of `reading/train`, whose equal contexts stand next to each other."""
-
-    def __init__(self, records: Sequence[dict[str, Any]], draw: random.Random) -> None:
-        self._draw = draw
-        self._rarity = Rarity(record["context"] for record in draw.sample(records, min(20_000, len(records))))
-        self._contexts: dict[str, list[str]] = defaultdict(list)
-        for record in records:
-            contexts = self._contexts[record["source"]]
-            if not contexts or contexts[-1] != record["context"]:
-                contexts.append(record["context"])
-
-    def case(self, record: dict[str, Any]) -> Case | None:
-        """One case, or None where the record makes no good one."""
-        ranked = self._ranked(record)
-        gold = self._gold(record, ranked)
-        if gold is None or len(record["answer"].split()) > MAX_ANSWER_WORDS:
-            return None
-        refuse = not record["answerable"] or (self._draw.random() < WITHOUT_ANSWER and bool(gold))
-        shown = self._shown(record, ranked, gold, refuse=refuse)
-        if not shown or sum(len(text.split()) for _, text in shown) > MAX_SLATE_WORDS:
-            return None
-        return Case(
-            question=typed(record["question"].removeprefix("Fill the gap: "), self._draw),
-            snippets=tuple(Snippet(self._title(context), text) for context, text in shown),
-            answer=REFUSAL if refuse else record["answer"],
-            group="general",
-            entry=f"{zlib.crc32(record['context'].encode()):08x}",
-            source=record["source"].removeprefix("made by rule from "),
-            license=record["license"],
-        )
-
-    def _ranked(self, record: dict[str, Any]) -> list[str]:
-        """The passage's sentences by the rarity of the words they share with the question, with noise."""
-        pieces = [piece for piece in sentences(record["context"]) if len(piece.split()) <= MAX_SENTENCE_WORDS]
-        scores = {piece: self._rarity.shared(record["question"], piece) for piece in pieces}
-        spread = max(scores.values(), default=0.0) * RANK_NOISE
-        return sorted(pieces, key=lambda piece: -scores[piece] - self._draw.random() * spread)
-
-    def _gold(self, record: dict[str, Any], ranked: Sequence[str]) -> list[str] | None:
-        """Sentences that hold the answer, best first; None where none does though one should."""
-        if not record["answerable"]:
-            return []
-        if record["answer"] in ("Yes", "No"):
-            return list(ranked[:2]) or None
-        return [piece for piece in ranked if mentions(piece, [record["answer"]])] or None
-
-    def _shown(
-        self, record: dict[str, Any], ranked: Sequence[str], gold: Sequence[str], *, refuse: bool
-    ) -> list[tuple[str, str]]:
-        """(context, sentence) from the first on, the answer's forced in, or all such left out."""
-        context, count = record["context"], self._draw.choice((1, 2, 3, 3, 4, 4, 5))
-        if refuse:
-            chosen = [piece for piece in ranked if piece not in gold][: max(count, 2)]
-        else:
-            chosen = list(ranked[:count])
-            if not set(gold) & set(chosen):
-                chosen[-1:] = [gold[0]]
-        shown = [(context, piece) for piece in chosen]
-        if len(shown) < 5 and self._draw.random() < FOREIGN_SENTENCE:
-            shown += self._foreign(record)
-        return shown
-
-    def _foreign(self, record: dict[str, Any]) -> list[tuple[str, str]]:
-        """A sentence of another passage of the work that does not hold the answer."""
-        context = self._draw.choice(self._contexts[record["source"]])
-        fit = [piece for piece in sentences(context) if 5 < len(piece.split()) <= 30]
-        free = [piece for piece in fit if not (record["answer"] and mentions(piece, [record["answer"]]))]
-        if context == record["context"] or not free:
-            return []
-        return [(context, max(free, key=lambda piece: self._rarity.shared(record["question"], piece)))]
-
-    def _title(self, context: str) -> str:
-        return title_of(context, self._rarity)
-
-
-def typed(question: str, draw: random.Random) -> str:
-    """The question as it is or, now and then, as it would be typed."""
-    return question.lower().rstrip("?").rstrip() if draw.random() < TYPED else question
-
-
-def glossary_cases(entries: Sequence[dict[str, Any]], count: int, draw: random.Random) -> Iterator[Case]:
-    """A term's sentence among up to four others of its domain; half ask what it means, half for the term."""
-    usable = [entry for entry in entries if _usable(entry)]
-    for entry in draw.sample(usable, min(count, len(usable))):
-        others = [other for other in draw.sample(usable, 8) if other["domain"] == entry["domain"]]
-        slate = [entry, *(other for other in others if other["term"] != entry["term"])][: draw.randint(1, 5)]
-        refuse = len(slate) > 1 and draw.random() < WITHOUT_ANSWER
-        snippets = [_glossary_snippet(other, draw) for other in (slate[1:] if refuse else slate)]
-        draw.shuffle(snippets)
-        question, answer = _glossary_question(entry, draw)
-        yield Case(
-            question=typed(question, draw),
-            snippets=tuple(snippets),
-            answer=REFUSAL if refuse else answer,
-            group="general",
-            entry=entry["term"].lower(),
-            source=entry["book"],
-            license=entry["license"],
-        )
-
-
-def _usable(entry: Mapping[str, str]) -> bool:
-    term, meaning = entry["term"], entry["meaning"]
-    plain = re.fullmatch(r"[A-Za-z][\w' -]*", term) and re.fullmatch(
-        r"(an?|the|any|when|how) [^;:=_^()]*", meaning
-    )
-    return bool(plain) and len(term.split()) <= 4 and 3 <= len(meaning.split()) <= 28
-
-
-def _glossary_snippet(entry: Mapping[str, str], draw: random.Random) -> Snippet:
-    term, meaning = entry["term"], entry["meaning"].rstrip(".")
-    verb = "are" if re.search(r"[^su]s$", term) else "is"
-    text = draw.choice(
-        (
-            f"{_upper(term)} {verb} {meaning}.",
-            f"{_upper(term)} means {meaning}.",
-            f"{_upper(term)} refers to {meaning}.",
-            f"The term {term} stands for {meaning}.",
-            f"{_upper(meaning)} {verb} called {term}.",
-            f"In {entry['domain']}, {term} {verb} {meaning}.",
-        )
-    )
-    return Snippet(_upper(term) if draw.random() < 0.7 else _upper(entry["domain"]), text)
-
-
-def _glossary_question(entry: Mapping[str, str], draw: random.Random) -> tuple[str, str]:
-    term, meaning = entry["term"], entry["meaning"].rstrip(".")
-    verb = "are" if re.search(r"[^su]s$", term) else "is"
-    meant = (
-        f"What {verb} {term}?",
-        f"What does {term} mean?",
-        f"Define {term}.",
-        f"What is meant by {term}?",
-    )
-    named = (
-        f"What do you call {meaning}?",
-        f"Which term means {meaning}?",
-        f"What is the name for {meaning}?",
-    )
-    if draw.random() < 0.5:
-        return draw.choice(meant), f"{_upper(term)} {verb} {meaning}."
-    return draw.choice(named), term
-
-
-def _upper(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def reading_cases(records: Sequence[dict[str, Any]], draw: random.Random) -> Iterator[Case]:
@@ -282,43 +59,6 @@ def reading_cases(records: Sequence[dict[str, Any]], draw: random.Random) -> Ite
             left[kind] -= 1
             used[record["context"]] += 1
             yield case
-
-
-def read_reading(corpus: Path) -> list[dict[str, Any]]:
-    """The reading records under a free licence."""
-    import zstandard
-
-    with (corpus / "reading/train.jsonl.zst").open("rb") as packed:
-        stream = io.TextIOWrapper(zstandard.ZstdDecompressor().stream_reader(packed), encoding="utf-8")
-        records = (json.loads(line) for line in stream)
-        return [record for record in records if _FREE_LICENSE.fullmatch(record["license"])]
-
-
-def read_glossary(corpus: Path) -> list[dict[str, Any]]:
-    """The glossary entries under a free licence, each with its domain."""
-    found: list[dict[str, Any]] = []
-    for path in sorted((corpus / "glossary/train").glob("*.jsonl")):
-        entries = map(json.loads, path.read_text(encoding="utf-8").split("\n")[:-1])
-        found += [e | {"domain": path.stem} for e in entries if _FREE_LICENSE.fullmatch(e["license"])]
-    return found
-
-
-def read_works(corpus: Path) -> dict[str, Work]:
-    """Who must be named for which work: the tables of the corpus' README."""
-    found = {
-        "Glosario (The Carpentries)": Work(
-            "Glosario (The Carpentries)", "carpentries/glosario", "CC BY 4.0", "The Carpentries"
-        ),
-        "Cloud Native Glossary (CNCF)": Work(
-            "Cloud Native Glossary", "cncf/glossary", "CC BY 4.0", "Cloud Native Computing Foundation"
-        ),
-    }
-    for line in (corpus / "README.md").read_text(encoding="utf-8").splitlines():
-        cells = [cell.strip() for cell in line.strip("|").split("|")]
-        row = cells[1:5] if len(cells) == 8 else cells[:4] if len(cells) == 6 else []
-        if row and _FREE_LICENSE.fullmatch(row[2]):
-            found[row[0]] = Work(*row)
-    return found
 
 
 def attribution(cases: Sequence[Case], works: Mapping[str, Work]) -> str:
@@ -356,8 +96,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     draw = random.Random(options.seed)
     cases = [
-        *reading_cases(read_reading(options.corpus), draw),
-        *glossary_cases(read_glossary(options.corpus), GLOSSARY_QUOTA, draw),
+        *reading_cases([*filter(is_creative_commons, read_reading(options.corpus))], draw),
+        *GlossaryCases([*filter(is_creative_commons, read_glossary(options.corpus))], draw)(GLOSSARY_QUOTA),
     ]
     works = read_works(options.corpus)
     cases = [replace(case, source=case.source.split(", question of")[0]) for case in cases]
