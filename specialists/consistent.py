@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedModel
 
-    from proxycouncil.specialists.exercises import Batch
-
 
 @dataclass(frozen=True, slots=True)
 class Frozen:
@@ -49,7 +47,7 @@ class ConsistentTrainer(Trainer):
     def compute_loss(
         self,
         model: Any,  # noqa: ANN401 (whatever the Trainer has wrapped it in)
-        inputs: Batch,
+        inputs: dict[str, Any],
         return_outputs: bool = False,
         num_items_in_batch: Tensor | int | None = None,
     ) -> Any:  # noqa: ANN401
@@ -60,11 +58,8 @@ class ConsistentTrainer(Trainer):
         with torch.no_grad():
             base = self._frozen.base(**given, use_cache=False).logits
             antiexpert = self._frozen.antiexpert(**given, use_cache=False).logits
-        vocabulary = base.shape[-1]
-        steered = steer(
-            *(logits.reshape(-1, vocabulary) for logits in (base, outputs.logits, antiexpert)),
-            alpha=self._frozen.alpha,
-        ).view_as(base)
+        flat = [logits.flatten(0, 1) for logits in (base, outputs.logits, antiexpert)]
+        steered = steer(flat[0], flat[1], flat[2], self._frozen.alpha).view_as(base)
         total = cross_entropy(steered[:, :-1].flatten(0, 1), labels[:, 1:].flatten(), reduction="sum")
         count = num_items_in_batch if num_items_in_batch is not None else (labels[:, 1:] != -100).sum()
         loss = total / count

@@ -46,11 +46,12 @@ class GlossaryCases:
     ) -> Case:
         """The entry's own sentence among `shown` (one to five, drawn if 0), or a slate without it."""
         draw = self._draw
-        shown, direction = shown or draw.randint(1, 5), direction or draw.choice(DIRECTIONS)
+        shown = shown or draw.randint(1, 5)
+        wanted: Direction = direction or draw.choice(DIRECTIONS)
         others = self._others(entry, shown if refuse else shown - 1)
         snippets = [_snippet(other, draw) for other in (others if refuse else [entry, *others])]
         draw.shuffle(snippets)
-        question, answer = _question(entry, direction, draw)
+        question, answer = _question(entry, wanted, draw)
         return Case(
             question=typed(question, draw),
             snippets=tuple(snippets),

@@ -6,7 +6,7 @@ Knows the plain data that is measured; knows nothing of councils or models.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def print_tables(measured: Mapping[str, Any]) -> None:
     from proxycouncil.council.rendering import console_for
 
     console = console_for(sys.stdout)
-    printers = {
+    printers: Mapping[str, Callable[[Console, Any], None]] = {
         "questions": _questions,
         "reading": _reading,
         "retrieval": _retrieval,
