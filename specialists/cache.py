@@ -68,6 +68,20 @@ class RowCache:
             layer.replace(layer.keys[index, :, spare:], layer.values[index, :, spare:])
         self.lengths = lengths
 
+    def retract(self, counts: Sequence[int]) -> None:
+        """Forget the last `counts[i]` tokens of row i; rows that forget fewer move to the right."""
+        spare, width = min(counts), self.width
+        self.lengths = [length - count for length, count in zip(self.lengths, counts, strict=True)]
+        if any(count != spare for count in counts):
+            import torch
+
+            shift = torch.tensor(counts, device=self._layers[0].device).unsqueeze(1) - spare
+            columns = (torch.arange(width, device=shift.device) - shift).clamp_min(0)
+            for layer in self._layers:
+                layer.rearrange(columns)
+        for layer in self._layers:
+            layer.shorten(spare)
+
     def beginning(self, row: int, length: int) -> RowCache:
         """A cache of one row: the first `length` tokens of `row`."""
         start = self.width - self.lengths[row]

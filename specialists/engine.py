@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from proxycouncil.errors import EngineError
 from proxycouncil.specialists.job import Job
+from proxycouncil.specialists.pace import Pace
 from proxycouncil.specialists.request import Event, Generation, Request
 from proxycouncil.specialists.worker import Worker
 
@@ -29,7 +30,9 @@ class Engine:
 
     Nothing is loaded and no thread runs before the first request. `max_rows` texts are written at once,
     the others wait; `threads` is torch's number of threads (by default 1 for a family of under 100 M
-    parameters, else torch's own choice). Close it, or use it as a context manager.
+    parameters, else torch's own choice). `drafts` tokens are written ahead by the experts and verified by
+    the base in one forward, which changes no token: a number for always so many (0: none), None for as many
+    as pay by the clock. Close it, or use it as a context manager.
     """
 
     def __init__(
@@ -38,11 +41,14 @@ class Engine:
         *,
         max_rows: int = 32,
         threads: int | None = None,
+        drafts: int | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.family = family
         self._clock = clock
-        self._worker = Worker(family, max_rows=max_rows, threads=threads, clock=clock)
+        self.pace = Pace(fixed=drafts)
+        """How far drafting looks ahead, and how often it is right."""
+        self._worker = Worker(family, max_rows=max_rows, threads=threads, pace=self.pace, clock=clock)
         self._finalizer = weakref.finalize(self, self._worker.stop)
 
     async def generate(self, request: Request) -> AsyncGenerator[Event, None]:

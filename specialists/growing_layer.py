@@ -44,6 +44,17 @@ class GrowingLayer(DynamicLayer):  # type: ignore[no-untyped-call]
             self._show(end)
         return self.keys, self.values
 
+    def rearrange(self, columns: Tensor) -> None:
+        """Let column j of row i be what column `columns[i, j]` was."""
+        index = columns[:, None, :, None]
+        for states in (self.keys, self.values):
+            states.copy_(states.gather(-2, index.expand_as(states)))
+
+    def shorten(self, columns: int) -> None:
+        """Forget the last columns."""
+        if columns:
+            self._show(self.keys.shape[-2] - columns)
+
     def _show(self, width: int) -> None:
         self.keys, self.values = (buffer[..., :width, :] for buffer in self._buffers)
 

@@ -5,7 +5,7 @@ Knows how a request becomes rows and how its tokens become events; nothing of ot
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,8 @@ from proxycouncil.specialists.request import (
     TextDelta,
     Timings,
 )
-from proxycouncil.specialists.runner import SteeringVoice, Text, Voice, Written
+from proxycouncil.specialists.runner import Written
+from proxycouncil.specialists.text import SteeringVoice, Text, Voice
 from proxycouncil.specialists.writing import TextWriter
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class Job:
         request = self.request
         check(request)
         text = self.text = _text(family, request)
-        self.room = min(request.sampling.max_new_tokens, *(_room(voice) for voice in text.voices))
+        self.room = min(request.sampling.max_new_tokens, *(voice.room for voice in text.voices))
         self.writer = TextWriter(
             family.tokenizer.backend_tokenizer,
             stops=(*request.sampling.stop, *_format_stops(text, request)),
@@ -78,8 +79,14 @@ class Job:
         limit = self.request.deadline_s
         return limit is not None and now - self.submitted >= limit
 
-    def accept(self, written: Written, end_ids: frozenset[int]) -> FinishReason | None:
-        """Take a token and tell the consumer; why it is the last one, if it is."""
+    def accept(self, written: Sequence[Written], end_ids: frozenset[int]) -> FinishReason | None:
+        """Take tokens and tell the consumer; why one is the last, if it is. Those behind it don't count."""
+        for one in written:
+            if reason := self._accept(one, end_ids):
+                return reason
+        return None
+
+    def _accept(self, written: Written, end_ids: frozenset[int]) -> FinishReason | None:
         if self.writer is None:
             raise EngineError(f"request {self.request.id} was not prepared")
         self.require_text().tokens.append(written.token)
@@ -117,6 +124,8 @@ class Job:
             timings=self._timings(now),
             prompt_tokens=self.prompt_tokens,
             near_ties=sum(one.near_tie for one in written),
+            drafted=self.text.drafted if self.text else 0,
+            accepted=self.text.accepted if self.text else 0,
             error=error,
         )
 
@@ -170,16 +179,12 @@ def _voice(part: Part, request: Request) -> Voice:
     voice = Voice(part, Row(prompt, part.adapter))
     if not prompt:
         raise EngineError("the prompt is empty", hint="ask something")
-    if _room(voice) < 1:
+    if voice.room < 1:
         raise PromptTooLongError(
             f"the prompt has {len(prompt)} tokens, {part.name} reads at most {part.model.context - 1}",
             hint="give it fewer or shorter passages, or ask a shorter question",
         )
     return voice
-
-
-def _room(voice: Voice) -> int:
-    return voice.part.model.context - len(voice.row.prompt)
 
 
 def _format_stops(text: Text, request: Request) -> tuple[str, ...]:

@@ -61,12 +61,19 @@ class Lane:
         return torch.stack([row.opening for row in rows if row.opening is not None])
 
     def advance(self, tokens: Tensor) -> Tensor:
-        """Read one token `[rows]` more in every row; logits `[rows, vocab]`."""
+        """Read more tokens `[rows, new]` in every row; logits `[rows, new, vocab]`, one after each."""
         import torch
 
-        device = self.model.device
-        positions = torch.tensor(self._cache.lengths, device=device).unsqueeze(1)
-        return self._forward(tokens.unsqueeze(1), self._cache, [1] * len(self.rows), positions, self.rows)
+        new = tokens.shape[1]
+        begins = torch.tensor(self._cache.lengths, device=self.model.device).unsqueeze(1)
+        positions = begins + torch.arange(new, device=self.model.device)
+        counts = [new] * len(self.rows)
+        return self._forward(tokens, self._cache, counts, positions, self.rows, heard=new)
+
+    def retract(self, counts: Sequence[int]) -> None:
+        """Forget the last `counts[i]` tokens of row i."""
+        if any(counts):
+            self._cache.retract(counts)
 
     def keep(self, rows: Sequence[Row]) -> None:
         """Drop all other rows."""
@@ -90,17 +97,24 @@ class Lane:
         begins = torch.tensor([[length - width] for length in lengths], device=device)
         positions = (torch.arange(width, device=device) + begins).clamp_min(0)
         logits = self._forward(torch.tensor(padded, device=device), cache, lengths, positions, rows)
-        for row, opening in zip(rows, logits, strict=True):
+        for row, opening in zip(rows, logits[:, -1], strict=True):
             row.opening = opening
         return cache
 
     def _forward(
-        self, ids: Tensor, cache: RowCache, new: Sequence[int], positions: Tensor, rows: Sequence[Row]
+        self,
+        ids: Tensor,
+        cache: RowCache,
+        new: Sequence[int],
+        positions: Tensor,
+        rows: Sequence[Row],
+        *,
+        heard: int = 1,
     ) -> Tensor:
         mask = cache.mask(new, ids.device)
         adapters = [row.adapter for row in rows]
         logits = self.model.forward(
-            ids, mask=mask, positions=positions, cache=cache.states, adapters=adapters
+            ids, mask=mask, positions=positions, cache=cache.states, adapters=adapters, heard=heard
         )
         cache.lengths = [length + more for length, more in zip(cache.lengths, new, strict=True)]
         return logits

@@ -1,4 +1,4 @@
-"""One causal language model in memory: token ids in, float32 logits of the last position out.
+"""One causal language model in memory: token ids in, float32 logits of the last positions out.
 
 Knows its module, its LoRA adapters and its cache's shape; nothing of steering, requests or files.
 """
@@ -69,11 +69,13 @@ class Model:
         positions: Tensor,
         cache: Cache,
         adapters: Sequence[str],
+        heard: int = 1,
     ) -> Tensor:
-        """Read `ids` `[rows, new]` after what the cache holds; logits `[rows, vocab]` of the last column.
+        """Read `ids` `[rows, new]` after what the cache holds; logits `[rows, heard, vocab]` of its end.
 
-        `mask` `[rows, cached + new]` is False on padding (None: there is none), `positions` `[rows, new]`
-        count each row's own tokens, `adapters` names one for each row.
+        `heard` counts the last columns whose logits are wanted, `mask` `[rows, cached + new]` is False on
+        padding (None: there is none), `positions` `[rows, new]` count each row's own tokens, `adapters` names
+        one for each row.
         """
         self.adapters.select(adapters)
         output = self.module(
@@ -82,9 +84,9 @@ class Model:
             position_ids=positions,
             past_key_values=cache,
             use_cache=True,
-            logits_to_keep=1,
+            logits_to_keep=heard,
         )
-        logits: Tensor = output.logits[:, -1].float()
+        logits: Tensor = output.logits[:, -heard:].float()
         return logits
 
 

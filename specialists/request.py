@@ -107,6 +107,10 @@ class Generation:
     prompt_tokens: int = 0
     near_ties: int = 0
     """Positions where the choice hung on less than 1e-4 (batch shape may decide those)."""
+    drafted: int = 0
+    """Tokens that were guessed ahead by an expert or found in the prompt …"""
+    accepted: int = 0
+    """… and how many of them were what steering chose."""
     error: str | None = None
 
     @property

@@ -1,73 +1,36 @@
-"""One step of decoding: new prompts are read or every running text gets a token; all rows together.
+"""One step of decoding: new prompts are read, or every text gets a token or several; all rows together.
 
-Per step one base forward, one forward for all rows of the small model (M− and every M+ that is an
-adapter), one for each expert that is a full checkpoint. Then steer → processors → temperature →
-truncation → token, and one transfer to the host for all rows. Knows rows and logits; nothing of queues,
-text or time.
+A cycle of γ drafts: the experts write γ tokens ahead (or the prompt is looked up), the large model reads
+them all in one forward, and what steering would have chosen itself is kept, plus one token more. γ = 0 is
+plain decoding. Each choice is a function of the steered logits, the seed and the position alone, so a text
+is token for token the same with any number of drafts (drafter-invariant speculation, Daliri et al. 2024,
+arXiv 2408.07978). Knows rows and logits; nothing of queues, text or time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from typing import TYPE_CHECKING
 
+from proxycouncil.specialists.drafting import Drafting
 from proxycouncil.specialists.lane import Lane, Row
-from proxycouncil.specialists.request import Sampling
-from proxycouncil.specialists.sampler import Choosing, choose
-from proxycouncil.specialists.steering import cap, divergence, keep_plausible, steer, uncap
+from proxycouncil.specialists.mixing import Heard, mix
+from proxycouncil.specialists.pace import Pace
+from proxycouncil.specialists.sampler import choose
+from proxycouncil.specialists.steering import divergence
+from proxycouncil.specialists.text import Text
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from proxycouncil.specialists.family import Family
-    from proxycouncil.specialists.model import Model, Part
-
-
-@dataclass(frozen=True, slots=True)
-class Voice:
-    """A part of the family in one text, with its row in its model."""
-
-    part: Part
-    row: Row
-
-
-@dataclass(frozen=True, slots=True)
-class SteeringVoice:
-    """One pair in one text."""
-
-    expert: Voice
-    antiexpert: Voice
-    alpha: float
-
-
-@dataclass(eq=False, slots=True)
-class Text:
-    """One sequence: who speaks in it, how its tokens are chosen, what has been written."""
-
-    main: Voice
-    steering: tuple[SteeringVoice, ...]
-    sampling: Sampling
-    plausibility: float = 0.0
-    tokens: list[int] = field(default_factory=list)
-
-    def choosing(self) -> Choosing:
-        """What the choice of the next token depends on."""
-        penalised = self.sampling.repetition_penalty != 1.0
-        history = (*self.main.row.prompt, *self.tokens) if penalised else ()
-        return Choosing(self.sampling, len(self.tokens), history)
-
-    @property
-    def voices(self) -> list[Voice]:
-        """Every row of this text once; its pairs share the anti-expert's."""
-        voices = [self.main]
-        voices += [voice for pair in self.steering for voice in (pair.expert, pair.antiexpert)]
-        return list({id(voice.row): voice for voice in voices}.values())
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What one step gave one text."""
+    """What one text was given at one place."""
 
     token: int
     logprob: float
@@ -77,34 +40,36 @@ class Written:
     near_tie: bool
 
 
-Heard: TypeAlias = tuple[Lane, Sequence[Row], "Tensor"]
-"""What a lane said in a step: logits `[rows, vocab]` for these of its rows."""
-
-
 class Runner:
     """The lanes of a family, and the texts that run in them."""
 
-    def __init__(self, family: Family) -> None:
-        self._family = family
+    def __init__(self, family: Family, pace: Pace, *, clock: Callable[[], float] = perf_counter) -> None:
+        self._family, self._pace, self._clock = family, pace, clock
         self._lanes: dict[int, Lane] = {}
         self._texts: list[Text] = []
 
     def prefill(self, texts: Sequence[Text]) -> list[Written]:
         """Let texts join: read their prompts and choose their first tokens."""
-        heard = [(lane, rows, lane.admit(rows)) for lane, rows in self._rows_by_lane(texts).items()]
+        lanes = self._rows_by_lane(texts).items()
+        heard = [(lane, rows, lane.admit(rows).unsqueeze(1)) for lane, rows in lanes]
         self._texts += texts
-        return self._choose(texts, heard)
+        return [places[0] for places in self._choose(texts, heard, [[] for _ in texts])]
 
-    def decode(self) -> list[tuple[Text, Written]]:
-        """Give every running text one more token."""
-        import torch
-
-        last = {id(voice.row): text.tokens[-1] for text in self._texts for voice in text.voices}
-        heard: list[Heard] = []
-        for lane in self._lanes.values():
-            tokens = torch.tensor([last[id(row)] for row in lane.rows], device=lane.model.device)
-            heard.append((lane, lane.rows, lane.advance(tokens)))
-        return list(zip(self._texts, self._choose(self._texts, heard), strict=True))
+    def decode(self) -> list[tuple[Text, list[Written]]]:
+        """Give every running text one more token, or as many as were drafted rightly and one more."""
+        began = self._clock()
+        drafting = Drafting(self._texts, self._pace.choose(len(self._texts), self._spare()))
+        heard = drafting.run(list(self._lanes.values()))
+        drafts = drafting.drafts
+        chosen = self._choose(self._texts, heard, drafts)
+        kept = [
+            self._judge(text, ahead, places)
+            for text, ahead, places in zip(self._texts, drafts, chosen, strict=True)
+        ]
+        self._retract(drafting.count, kept)
+        self._pace.note(drafting.count, len(self._texts), self._clock() - began)
+        written = [places[: count + 1] for places, count in zip(chosen, kept, strict=True)]
+        return list(zip(self._texts, written, strict=True))
 
     def drop(self, texts: Sequence[Text]) -> None:
         """Let texts leave; their rows are free at once."""
@@ -128,59 +93,45 @@ class Runner:
                 grouped.setdefault(lane, []).append(voice.row)
         return grouped
 
-    def _choose(self, texts: Sequence[Text], heard: Sequence[Heard]) -> list[Written]:
-        base, steered = self._steered(texts, heard)
-        tokens, near = choose(steered, [text.choosing() for text in texts])
-        return _to_host(tokens, near, base, steered)
+    def _spare(self) -> int:
+        """How far all texts can be read ahead; a context that is nearly full holds all back."""
+        rooms = [voice.room - len(text.tokens) - 1 for text in self._texts for voice in text.voices]
+        return min(*rooms, max(text.spare for text in self._texts))
 
-    def _steered(self, texts: Sequence[Text], heard: Sequence[Heard]) -> tuple[Tensor, Tensor]:
-        """Logits `[texts, vocab]` of the texts' main voices, before and after steering."""
-        import torch
+    def _choose(
+        self, texts: Sequence[Text], heard: Sequence[Heard], drafts: Sequence[Sequence[int]]
+    ) -> list[list[Written]]:
+        """What each text is given at each place, if all drafts before it are right."""
+        base, steered = mix(self._family, texts, heard)
+        places = len(base) // len(texts)
+        choosing = [
+            text.choosing(ahead[:place])
+            for text, ahead in zip(texts, drafts, strict=True)
+            for place in range(places)
+        ]
+        tokens, near = choose(steered, choosing)
+        told = _to_host(tokens, near, base, steered)
+        return [told[start : start + places] for start in range(0, len(told), places)]
 
-        width = self._family.width
-        place = {id(row): at for at, row in enumerate(row for _, rows, _ in heard for row in rows)}
-        logits = torch.cat([part[:, :width] for _, _, part in heard])
-        base = steered = logits[[place[id(text.main.row)] for text in texts]]
-        if any(text.steering for text in texts):
-            if self._family.softcaps_differ:
-                free = torch.cat([_uncapped(lane.model, part[:, :width]) for lane, _, part in heard])
-                steered = _recapped(texts, base, _add_pairs(texts, free, place))
-            else:
-                steered = _add_pairs(texts, logits, place)
-        if any(text.plausibility for text in texts):
-            beta = torch.tensor([text.plausibility for text in texts], device=base.device)
-            steered = keep_plausible(steered, base, beta)
-        return base, steered
+    def _judge(self, text: Text, drafts: Sequence[int], chosen: Sequence[Written]) -> int:
+        """How many drafts are what steering chose."""
+        right = [draft == written.token for draft, written in zip(drafts, chosen, strict=False)]
+        kept = right.index(False) if False in right else len(right)
+        text.drafted += len(drafts)
+        text.accepted += kept
+        # Behind the first wrong one nothing was tried.
+        self._pace.judge(min(kept + 1, len(drafts)), kept)
+        return kept
 
-
-def _add_pairs(texts: Sequence[Text], logits: Tensor, place: Mapping[int, int]) -> Tensor:
-    import torch
-
-    pairs = [(at, pair) for at, text in enumerate(texts) for pair in text.steering]
-    return steer(
-        logits[[place[id(text.main.row)] for text in texts]],
-        logits[[place[id(pair.expert.row)] for _, pair in pairs]],
-        logits[[place[id(pair.antiexpert.row)] for _, pair in pairs]],
-        torch.tensor([pair.alpha for _, pair in pairs], device=logits.device),
-        rows=torch.tensor([at for at, _ in pairs], device=logits.device),
-    )
-
-
-def _uncapped(model: Model, logits: Tensor) -> Tensor:
-    return logits if model.softcap is None else uncap(logits, model.softcap)
-
-
-def _recapped(texts: Sequence[Text], base: Tensor, free: Tensor) -> Tensor:
-    """Bound steered rows as their base bounds its own, so that α → 0 tends to the base; leave the others."""
-    import torch
-
-    rows = [_bounded(text, free[at]) if text.steering else base[at] for at, text in enumerate(texts)]
-    return torch.stack(rows)
-
-
-def _bounded(text: Text, logits: Tensor) -> Tensor:
-    bound = text.main.part.model.softcap
-    return logits if bound is None else cap(logits, bound)
+    def _retract(self, count: int, kept: Sequence[int]) -> None:
+        """Forget the drafts that were wrong, in every row that has read them."""
+        wrong = {
+            id(voice.row): count - right
+            for text, right in zip(self._texts, kept, strict=True)
+            for voice in text.voices
+        }
+        for lane in self._lanes.values():
+            lane.retract([wrong[id(row)] for row in lane.rows])
 
 
 def _to_host(tokens: Tensor, near: Tensor, base: Tensor, steered: Tensor) -> list[Written]:

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING
 
 from proxycouncil.errors import CouncilError, EngineClosedError, EngineError
 from proxycouncil.specialists.job import Job
+from proxycouncil.specialists.pace import Pace
 from proxycouncil.specialists.request import FinishReason
-from proxycouncil.specialists.runner import Runner, Text, Written
+from proxycouncil.specialists.runner import Runner, Written
 from proxycouncil.specialists.scheduler import Scheduler
+from proxycouncil.specialists.text import Text
 
 if TYPE_CHECKING:
     from proxycouncil.specialists.family import Family
@@ -27,12 +29,18 @@ class Worker:
     """One daemon thread, started by the first job and ended by `stop`."""
 
     def __init__(
-        self, family: Family, *, max_rows: int, threads: int | None, clock: Callable[[], float]
+        self,
+        family: Family,
+        *,
+        max_rows: int,
+        threads: int | None,
+        pace: Pace,
+        clock: Callable[[], float],
     ) -> None:
         self._family, self._threads, self._clock = family, threads, clock
         self._commands: SimpleQueue[Command] = SimpleQueue()
         self._scheduler = Scheduler(max_rows)
-        self._runner = Runner(family)
+        self._runner = Runner(family, pace, clock=clock)
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._known: set[str] = set()
@@ -125,7 +133,7 @@ class Worker:
         written = self._runner.prefill([job.require_text() for job in jobs])
         for job in jobs:
             job.first = self._clock()
-        self._accept(list(zip(jobs, written, strict=True)))
+        self._accept([(job, [first]) for job, first in zip(jobs, written, strict=True)])
         return True
 
     def _write(self) -> None:
@@ -134,7 +142,7 @@ class Worker:
         owners = {id(job.text): job for job in self._scheduler.running}
         self._accept([(owners[id(text)], written) for text, written in self._runner.decode()])
 
-    def _accept(self, step: list[tuple[Job, Written]]) -> None:
+    def _accept(self, step: list[tuple[Job, list[Written]]]) -> None:
         end_ids = self._family.end_ids
         reasons = [(job, job.accept(written, end_ids)) for job, written in step]
         self._end([(job, reason) for job, reason in reasons if reason is not None])

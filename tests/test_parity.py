@@ -166,15 +166,32 @@ def test_cached_rows_are_whole_reads(kind: str, tmp_path: Path) -> None:
             tokens = draw(len(lane.rows))
             for row, token in zip(lane.rows, tokens, strict=True):
                 texts[id(row)].append(token)
-            for row, logits in zip(lane.rows, lane.advance(torch.tensor(tokens)), strict=True):
+            said = lane.advance(torch.tensor(tokens).unsqueeze(1))
+            for row, logits in zip(lane.rows, said[:, 0], strict=True):
                 assert torch.allclose(logits, whole(texts[id(row)]), atol=1e-4)
+
+    def look_ahead(width: int, *wrong: int) -> None:
+        """Read several tokens at once, then take the last ones of each row back."""
+        ahead = [draw(width) for _ in lane.rows]
+        said = lane.advance(torch.tensor(ahead))
+        for row, tokens, logits in zip(lane.rows, ahead, said, strict=True):
+            for place in range(width):
+                assert torch.allclose(
+                    logits[place], whole([*texts[id(row)], *tokens[: place + 1]]), atol=1e-4
+                )
+        for row, tokens, count in zip(lane.rows, ahead, wrong, strict=True):
+            texts[id(row)] += tokens[: width - count]
+        lane.retract(wrong)
 
     with torch.inference_mode():
         admit(5, 23, 11)
         advance(4)
         admit(30)
+        look_ahead(4, 0, 3, 1, 4)
         advance(3)
+        look_ahead(3, 2, 2, 2, 2)
         lane.keep([lane.rows[0], lane.rows[2]])
+        look_ahead(5, 5, 0)
         advance(3)
         admit(3, 17)
         advance(9)
@@ -198,7 +215,7 @@ def test_a_prompt_is_read_once_per_model(family: Family, monkeypatch: pytest.Mon
     with torch.inference_mode():
         first = lane.admit([Row((5, 6, 7), ""), Row((5, 6, 7), ""), Row((5, 6, 7), adapter)])
         assert read == [2]
-        lane.advance(torch.tensor([9, 10, 11]))
+        lane.advance(torch.tensor([[9], [10], [11]]))
         again = lane.admit([Row((5, 6, 7), adapter), Row((5, 6, 7), "")])
     assert read == [2, 3]
     assert torch.equal(again, first[[2, 0]])
