@@ -33,10 +33,15 @@ class Drafting:
             for at, text in enumerate(texts)
             if count and text.drafter and not self._given[at]
         }
+        self.guessed = [
+            bool(ahead) or id(text.drafter and text.drafter.row) in self._writers
+            for ahead, text in self._both()
+        ]
+        """Which texts' drafts are more than filling: somebody had something to say."""
         self._owners = {id(voice.row): at for at, text in enumerate(texts) for voice in text.voices}
         self.count = count if self._writers or any(self._given) else 0
         self.drafts: list[list[int]] = [[] for _ in texts]
-        """Token ids by text; guesses at random where a text has no drafter and finds nothing."""
+        """Token ids by text; the last token repeated where nobody had anything to say."""
 
     def run(self, lanes: Sequence[Lane]) -> list[Heard]:
         """Draft, and let every lane read; logits `[rows, count + 1, vocab]` of each."""

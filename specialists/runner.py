@@ -63,8 +63,10 @@ class Runner:
         drafts = drafting.drafts
         chosen = self._choose(self._texts, heard, drafts)
         kept = [
-            self._judge(text, ahead, places)
-            for text, ahead, places in zip(self._texts, drafts, chosen, strict=True)
+            self._judge(text, ahead, places, guessed=guessed)
+            for text, ahead, places, guessed in zip(
+                self._texts, drafts, chosen, drafting.guessed, strict=True
+            )
         ]
         self._retract(drafting.count, kept)
         self._pace.note(drafting.count, len(self._texts), self._clock() - began)
@@ -113,14 +115,15 @@ class Runner:
         told = _to_host(tokens, near, base, steered)
         return [told[start : start + places] for start in range(0, len(told), places)]
 
-    def _judge(self, text: Text, drafts: Sequence[int], chosen: Sequence[Written]) -> int:
-        """How many drafts are what steering chose."""
+    def _judge(self, text: Text, drafts: Sequence[int], chosen: Sequence[Written], *, guessed: bool) -> int:
+        """How many drafts are what steering chose; filling that is right by chance is kept, not counted."""
         right = [draft == written.token for draft, written in zip(drafts, chosen, strict=False)]
         kept = right.index(False) if False in right else len(right)
-        text.drafted += len(drafts)
-        text.accepted += kept
-        # Behind the first wrong one nothing was tried.
-        self._pace.judge(min(kept + 1, len(drafts)), kept)
+        if guessed:
+            text.drafted += len(drafts)
+            text.accepted += kept
+            # Behind the first wrong one nothing was tried.
+            self._pace.judge(min(kept + 1, len(drafts)), kept)
         return kept
 
     def _retract(self, count: int, kept: Sequence[int]) -> None:
