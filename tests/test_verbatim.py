@@ -175,6 +175,7 @@ def _walks(book: Copybook) -> Iterator[tuple[int, ...]]:
 # The sampler.
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.sets(st.integers(0, 5), min_size=1) | st.none(), min_size=1, max_size=4),
     st.sampled_from([0.0, 0.7, 5.0]),
