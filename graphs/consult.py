@@ -132,7 +132,9 @@ async def _write(reading: _Reading, excerpts: Sequence[ExcerptRecord]) -> Genera
             instruction=reading.member.instruction,
         ),
         pairs=reading.member.pairs,
-        sampling=Sampling(max_new_tokens=settings.max_new_tokens, seed=_seed(reading)),
+        sampling=Sampling(
+            max_new_tokens=settings.max_new_tokens, seed=_seed(reading), verbatim=settings.verbatim
+        ),
         deadline_s=settings.deadline_s,
     )
     async for event in reading.context.generator.generate(request):

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from proxycouncil.specialists.copybook import Copying
 from proxycouncil.specialists.request import Sampling
 from proxycouncil.specialists.sampler import Choosing
 
@@ -47,6 +48,8 @@ class Text:
     steering: tuple[SteeringVoice, ...]
     sampling: Sampling
     plausibility: float = 0.0
+    copying: Copying | None = None
+    """What it may say, where it is verbatim."""
     tokens: list[int] = field(default_factory=list)
     drafted: int = 0
     accepted: int = 0
@@ -55,7 +58,8 @@ class Text:
         """What the choice of a token depends on, behind what is written and the drafts `ahead` of it."""
         penalised = self.sampling.repetition_penalty != 1.0
         history = (*self.main.row.prompt, *self.tokens, *ahead) if penalised else ()
-        return Choosing(self.sampling, len(self.tokens) + len(ahead), history)
+        allowed = self.copying.allowed([*self.tokens, *ahead]) if self.copying else None
+        return Choosing(self.sampling, len(self.tokens) + len(ahead), history, allowed)
 
     @property
     def voices(self) -> list[Voice]:
