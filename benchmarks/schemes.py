@@ -125,7 +125,8 @@ class ThreeModelLoop:
         from transformers import AutoModelForCausalLM
 
         def read(path: Path) -> Any:  # noqa: ANN401
-            return AutoModelForCausalLM.from_pretrained(path, dtype=self.dtype).to(device).eval()
+            model: Any = AutoModelForCausalLM.from_pretrained(path, dtype=self.dtype)
+            return model.to(device).eval()
 
         device = "cuda" if torch.cuda.is_available() else "cpu"
 

@@ -121,8 +121,9 @@ def _spread_lora(weight: Tensor, name: str, rows: Tensor, columns: Tensor, size:
 
 
 def _names(widening: Widening) -> list[str]:
-    blocks = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj")
-    blocks += ("mlp.gate_proj", "mlp.up_proj", "mlp.down_proj", "input_layernorm", "post_attention_layernorm")
+    attention = [f"self_attn.{letter}_proj" for letter in "qkvo"]
+    inner = [f"mlp.{name}_proj" for name in ("gate", "up", "down")]
+    blocks = [*attention, *inner, "input_layernorm", "post_attention_layernorm"]
     layers = (f"model.layers.{at}.{block}.weight" for at in range(widening.shape.layers) for block in blocks)
     return ["model.embed_tokens.weight", *layers, "model.norm.weight"]
 

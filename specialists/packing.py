@@ -44,7 +44,7 @@ def pack(module: nn.Module) -> int:
 
     None where torch was built without oneDNN. The plain weights are let go layer by layer.
     """
-    if not torch.backends.mkldnn.is_available():
+    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return 0
     found = [
         (parent, name, child)

@@ -124,7 +124,7 @@ class Trainer:
 
     def evaluate(self) -> float:
         """Mean loss over the held-out cases, written down."""
-        self.model.eval()
+        self.model.train(mode=False)
         with torch.no_grad(), self._precision():
             losses = [float(self.loss(self.model, self._moved(batch))) for batch in self.held_out]
         self.model.train()
