@@ -37,6 +37,8 @@ class MemberStartEvent(_Event):
     type: Literal["member.start"] = "member.start"
     member: str
     slate: Slate
+    alpha: float | None = None
+    """How strongly it is steered; 0 is the base alone."""
 
 
 class MemberTokenEvent(_Event):
