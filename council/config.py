@@ -162,7 +162,7 @@ class DeliberationConfig(Section):
     calibration: Location | None = None
     """File with what was fitted on calibration questions; unset: uncalibrated, and said so."""
     checkpoints: CheckpointUrl | None = None
-    """`sqlite:///FILE` or `postgresql://…`: where conversations are kept; unset: forgotten with the process."""
+    """`sqlite:///FILE` or `postgresql://…`, where conversations are kept; unset: gone with the process."""
     max_new_tokens: Positive = 48
     """Length of one answer."""
     unsure_below: Share | None = None
