@@ -112,7 +112,7 @@ class Chat:
         events = self.council.stream(question, thread=self.thread, members=members)
         turn = _Turn(self._clock())
         try:
-            with self._progress() as show, closing(events):  # type: ignore[type-var]  # a generator
+            with self._progress() as show, closing(events):
                 for event in events:
                     turn.take(event)
                     self._show(event)

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from proxycouncil.graphs.protocols import Searcher
     from proxycouncil.graphs.run_settings import RunSettings
     from proxycouncil.graphs.state import Citation, CouncilState, Message
+    from proxycouncil.specialists.family import Family
     from proxycouncil.specialists.request import Event, Request
 
 Emit = Callable[[CouncilEvent], None]
@@ -104,6 +105,11 @@ class Council:
         """How strongly each member is steered now; 0 where it is the base alone."""
         sitting = seats(self.config, self._alphas)
         return {name: sum(pair.alpha for pair in member.pairs) for name, member in sitting.items()}
+
+    @property
+    def family(self) -> Family | None:
+        """The models, loaded by now or by this; None where a generator was given instead."""
+        return self._engine.get().family if self._owns_engine else None
 
     @property
     def library(self) -> Searcher:
@@ -288,7 +294,7 @@ class Council:
         state: CouncilState = {}
         async for part in graph.astream(
             question.as_input() if anew else None,
-            _thread(question.thread),
+            None if question.thread is None else _thread(question.thread),
             context=context,
             stream_mode=["custom", "values"],
             version="v2",
@@ -350,11 +356,8 @@ class Council:
         return BudgetedSearcher(
             library,
             tokens=self.config.retrieval.budget_tokens,
-            count=self._count_tokens,
+            count=lambda text: self._engine.get().family.count_tokens(text),
         )
-
-    def _count_tokens(self, text: str) -> int:
-        return self._engine.get().family.count_tokens(text)
 
     async def _graph(self, *, remembers: bool) -> CompiledStateGraph[Any, Any, Any, Any]:
         """The compiled graph; one without a checkpointer for questions outside any conversation."""
@@ -384,8 +387,8 @@ class Council:
                 )
 
 
-def _thread(name: str | None) -> RunnableConfig | None:
-    return None if name is None else {"configurable": {"thread_id": name}}
+def _thread(name: str) -> RunnableConfig:
+    return {"configurable": {"thread_id": name}}
 
 
 def _ignore(_: CouncilEvent) -> None:

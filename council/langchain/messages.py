@@ -102,7 +102,7 @@ def before_stop(text: str, stop: Iterable[str]) -> str:
     return text[: min(ends)] if ends else text
 
 
-def annotations(citations: Iterable[Citation], *, length: int) -> list[blocks.Annotation]:
+def annotated(citations: Iterable[Citation], *, length: int) -> list[blocks.Annotation]:
     """LangChain's citations; they span the whole answer, whose offsets are absolute."""
     return [
         {
@@ -135,7 +135,7 @@ def _blocks(message: AIMessage) -> list[blocks.ContentBlock]:
     if not isinstance(message.content, str):
         raise NotImplementedError  # blocks already: langchain-core reads them itself
     told = message.response_metadata
-    cited = annotations(told.get("citations") or (), length=_length(message))
+    cited = annotated(told.get("citations") or (), length=_length(message))
     if cited:
         return [{"type": "text", "text": message.content, "annotations": cited}]
     return [{"type": "text", "text": message.content}] if message.content else []

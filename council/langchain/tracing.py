@@ -44,7 +44,7 @@ class _Span:
 def _begun(event: CouncilEvent) -> _Span | None:
     match event:
         case MemberStartEvent():
-            told = {"member": event.member, "slate": event.slate, "alpha": event.alpha}
+            told: dict[str, Any] = {"member": event.member, "slate": event.slate, "alpha": event.alpha}
             return _Span(f"{event.member}/{event.slate}", f"member {event.member}", told, told)
         case VoteEvent():
             weights = {group["text"]: group["weight"] for group in event.tally["groups"]}
@@ -92,7 +92,7 @@ class Tracer:
     def _start(self, span: _Span) -> CallbackManagerForChainRun:
         manager = self._manager.copy()
         manager.add_metadata(span.metadata, inherit=False)
-        return manager.on_chain_start(None, span.inputs, name=span.name)  # type: ignore[arg-type]
+        return manager.on_chain_start(None, span.inputs, name=span.name)
 
 
 class AsyncTracer:
@@ -124,7 +124,7 @@ class AsyncTracer:
     async def _start(self, span: _Span) -> AsyncCallbackManagerForChainRun:
         manager = self._manager.copy()
         manager.add_metadata(span.metadata, inherit=False)
-        return await manager.on_chain_start(None, span.inputs, name=span.name)  # type: ignore[arg-type]
+        return await manager.on_chain_start(None, span.inputs, name=span.name)
 
 
 def tracer(run: CallbackManagerForLLMRun | None, own: Callbacks) -> Tracer:
