@@ -356,8 +356,11 @@ class Council:
         return BudgetedSearcher(
             library,
             tokens=self.config.retrieval.budget_tokens,
-            count=lambda text: self._engine.get().family.count_tokens(text),
+            count=self._count_tokens,
         )
+
+    def _count_tokens(self, text: str) -> int:
+        return self._engine.get().family.count_tokens(text)
 
     async def _graph(self, *, remembers: bool) -> CompiledStateGraph[Any, Any, Any, Any]:
         """The compiled graph; one without a checkpointer for questions outside any conversation."""

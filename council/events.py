@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
@@ -16,7 +16,7 @@ from proxycouncil.graphs.state import (
     Tally,
 )
 
-VERSION = 1
+VERSION: Final = 1
 """Of every event. Fields may be added within it; one that is renamed, removed or changes its meaning makes
 the next version, and docs/events.md says how the two differ."""
 

@@ -9,7 +9,7 @@ import typer
 from typer.main import get_command
 
 from proxycouncil import __version__
-from proxycouncil.council.cli import ask, chat, doctor, evaluation, library, project, tune
+from proxycouncil.council.cli import ask, chat, doctor, doors, evaluation, library, project, tune
 from proxycouncil.council.cli.running import Debug, Process, guarded
 
 
@@ -45,6 +45,8 @@ def create_app() -> typer.Typer:
     app.command("inspect")(library.inspect)
     app.command("init")(project.init)
     app.command("tune")(tune.tune)
+    app.command("serve")(doors.serve)
+    app.command("mcp")(doors.mcp)
     app.command("graph")(project.graph)
     app.command("doctor")(doctor.doctor)
     app.add_typer(evaluation.create_group(), name="eval")

@@ -134,6 +134,7 @@ class _Telling:
             "standalone": self.reading.question,
             "citations": [dict(citation) for citation in citations],
             "text_length": len(text),
+            "token_ids": list(generation.token_ids),
             "logprobs": list(generation.logprobs),
             "kl": sum(kl) / len(kl) if kl else None,
         }

@@ -43,7 +43,7 @@ def council_tool(council: Council, *, name: str = "council", member: str | None 
         consult,
         coroutine=aconsult,
         name=name,
-        description=_description(council, member),
+        description=description_of(council, member),
         args_schema=Consulted,
         response_format="content_and_artifact",
     )
@@ -63,7 +63,8 @@ def told(answer: Answer) -> tuple[str, dict[str, Any]]:
     return "\n".join(lines), answer.model_dump(mode="json")
 
 
-def _description(council: Council, member: str | None) -> str:
+def description_of(council: Council, member: str | None) -> str:
+    """What the council, or one member, is good for: a model chooses its tools by that."""
     known = council.config.specialists
     if member in known:
         covers = known[member].description or known[member].title or member
