@@ -383,10 +383,11 @@ class Council:
         return list(snapshot.values.get("history", []))
 
     def _known(self, members: Iterable[str]) -> None:
+        known = self.members
         for name in members:
-            if name not in self.members:
+            if name not in known:
                 raise UnknownDomainError(
-                    f"no member is called {name!r}", hint=f"members are {', '.join(self.members)}"
+                    f"no member is called {name!r}", hint=f"members are {', '.join(known)}"
                 )
 
 
