@@ -1,4 +1,4 @@
-# `make ask Q="…"`, `make chat`, `make test`: everything else is `council --help`.
+# `make ask Q="…"`, `make chat`, `make test`, `make starter`: everything else is `council --help`.
 PYTHON ?= python3
 PY := .venv/bin/python
 # A CPU build of torch where the registry offers several: TORCH_ARGS="--index-url …" (see README).
@@ -6,7 +6,7 @@ TORCH_ARGS ?=
 export Q
 export HF_HUB_OFFLINE := 1
 
-.PHONY: ask chat test test-slow lint types clean
+.PHONY: ask chat test test-slow starter lint types clean
 
 .venv/.ready: pyproject.toml constraints.txt
 	@test -x $(PY) || $(PYTHON) -m venv .venv
@@ -34,6 +34,13 @@ test: lint types
 
 test-slow: .venv/.ready
 	$(PY) -m pytest -q -m slow
+
+# Trains the family that ships. MINUTES of training, CORPUS as docs/starter.md says, FLAGS="--resume" to go on.
+MINUTES ?= 120
+CORPUS ?= corpus
+FLAGS ?=
+starter: .venv/.ready
+	nice $(PY) -m training.starter --corpus $(CORPUS) --work .starter --minutes $(MINUTES) $(FLAGS)
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist

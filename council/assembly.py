@@ -141,6 +141,7 @@ def settings(config: CouncilConfig) -> Settings:
         slate=retrieval.slate,
         order=retrieval.order,
         max_new_tokens=council.max_new_tokens,
+        verbatim=council.verbatim,
         unsure_below=council.unsure_below,
     )
 

@@ -165,6 +165,8 @@ class DeliberationConfig(Section):
     """`sqlite:///FILE` or `postgresql://…`, where conversations are kept; unset: gone with the process."""
     max_new_tokens: Positive = 48
     """Length of one answer."""
+    verbatim: Annotated[bool, Field(strict=True)] = False
+    """Members write only what stands on their slate, or the refusal: for families too small to rephrase."""
     unsure_below: Share | None = None
     """A member less sure of its reading casts its best excerpt verbatim; unset: never."""
 

@@ -1,25 +1,41 @@
-"""A council put beside its parts: the arms of `council eval starter`."""
+"""A council put beside its parts: what `council eval starter` measures, table by table."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal, TypeAlias, get_args
 
 from proxycouncil.council.council import Council
 from proxycouncil.council.questions import Question
 from proxycouncil.errors import UsageError
+from proxycouncil.eval import starter as questions_table
 from proxycouncil.eval.answerer import Answerer, Reply
-from proxycouncil.eval.arms import ReadingArm, RetrievalArm, Steering, expert_alone, steered, unsteered
+from proxycouncil.eval.arms import ReadingArm, RetrievalArm, SelfConsistencyArm, Shelf
+from proxycouncil.eval.reader import Reader, Steering, antiexpert_alone, expert_alone, steered, unsteered
+from proxycouncil.eval.reading import ReadingSet, reading_report
+from proxycouncil.eval.sweeps import Sweep, alpha_curve, cost
 from proxycouncil.graphs.context import GENERALIST
+from proxycouncil.graphs.protocols import Generator
 from proxycouncil.graphs.route import route
+from proxycouncil.specialists.request import Sampling
+
+Table: TypeAlias = Literal["questions", "reading", "retrieval", "alpha", "cost"]
+TABLES: tuple[Table, ...] = get_args(Table)
 
 PAIRS = (
     *(("council", other) for other in ("best passage", "best sentence", "top specialist", "generalist")),
-    *(("council", other) for other in ("expert alone", "proxy 1", "base")),
+    *(("council", other) for other in ("self-consistency", "expert alone", "proxy 1", "base")),
     *(("proxy 1", other) for other in ("base", "expert alone")),
 )
 """Which arms are compared on the same questions."""
+
+READING_PAIRS = tuple(("proxy 1", other) for other in ("base", "expert alone", "base tuned directly"))
+SELF_CONSISTENCY_READINGS = 6
+"""As many as a council of three casts ballots: equal tokens."""
+SWEPT_QUESTIONS = 150
+COSTED_QUESTIONS = 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,30 +56,95 @@ class CouncilArm:
             yield Reply(answer.text, answer.confidence, tuple(answer.citations))
 
 
-def arms(council: Council, *, only: Sequence[str] = ()) -> Mapping[str, Answerer]:
-    """Every arm by name, in the order of the table; `only` keeps some of them."""
-    searcher, generator = council.library, council.generator
-    nearest = _nearest_specialist(council)
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """A council and what its parts are compared with."""
 
-    def reading(steering: Steering) -> ReadingArm:
-        return ReadingArm(generator, searcher, steering, nearest)
+    council: Council
+    direct: Generator | None = None
+    """A generator whose solo model "direct" is the base tuned directly."""
+    limit: int | None = None
+    """An even spread of so many questions."""
+    progress: questions_table.Progress = lambda *_: None
 
-    every: dict[str, Answerer] = {
-        "best passage": RetrievalArm(searcher, "passages"),
-        "best sentence": RetrievalArm(searcher, "sentences"),
-        "base": reading(unsteered),
-        "expert alone": reading(expert_alone),
-        "proxy 0.5": reading(steered(0.5)),
-        "proxy 1": reading(steered(1.0)),
-        "proxy 1.5": reading(steered(1.5)),
-        "top specialist": CouncilArm(council, lambda question: [nearest(question)]),
-        "generalist": CouncilArm(council, lambda _: [GENERALIST]),
-        "council": CouncilArm(council),
-    }
-    unknown = set(only) - set(every)
-    if unknown:
-        raise UsageError(f"no arm is called {min(unknown)!r}", hint=f"arms are {', '.join(every)}")
-    return {name: arm for name, arm in every.items() if not only or name in only}
+    def measure(self, tables: Sequence[Table], *, arms: Sequence[str] = ()) -> dict[str, Any]:
+        """The tables by name; plain data for JSON. `arms` keeps some of those of the questions."""
+        makers: Mapping[Table, Callable[[], Any]] = {
+            "questions": lambda: self._questions(arms),
+            "reading": self._reading,
+            "retrieval": self._retrieval,
+            "alpha": lambda: list(alpha_curve(self._reader(steered(1.0)), reading_set())),
+            "cost": self._cost,
+        }
+        return {name: makers[name]() for name in tables}
+
+    def arms(self, only: Sequence[str] = ()) -> Mapping[str, Answerer]:
+        """Every arm by name, in the order of the table; `only` keeps some of them."""
+        council, searcher = self.council, self.council.library
+        nearest = _nearest_specialist(council)
+        shelf = Shelf(searcher, nearest)
+        single = {name: ReadingArm(self._reader(how), shelf) for name, how in _STEERINGS.items()}
+        every: dict[str, Answerer] = {
+            "best passage": RetrievalArm(searcher, "passages"),
+            "best sentence": RetrievalArm(searcher, "sentences"),
+            **single,
+            "self-consistency": SelfConsistencyArm(
+                self._reader(steered(1.0)), Shelf(searcher, lambda _: GENERALIST), SELF_CONSISTENCY_READINGS
+            ),
+            "top specialist": CouncilArm(council, lambda question: [nearest(question)]),
+            "generalist": CouncilArm(council, lambda _: [GENERALIST]),
+            "council": CouncilArm(council),
+        }
+        unknown = set(only) - set(every)
+        if unknown:
+            raise UsageError(f"no arm is called {min(unknown)!r}", hint=f"arms are {', '.join(every)}")
+        return {name: arm for name, arm in every.items() if not only or name in only}
+
+    def _questions(self, only: Sequence[str]) -> dict[str, Any]:
+        material = questions_table.load_material(questions_folder(), limit=self.limit)
+        return questions_table.report(self.arms(only), material, pairs=PAIRS, progress=self.progress)
+
+    def _reading(self) -> dict[str, Any]:
+        arms = {name: self._reader(how) for name, how in _STEERINGS.items()}
+        arms["anti-expert"] = self._reader(antiexpert_alone)
+        if self.direct:
+            arms["base tuned directly"] = Reader(self.direct, lambda _: ((), "direct"), self._sampling)
+        return reading_report(arms, reading_set(), pairs=READING_PAIRS)
+
+    def _retrieval(self) -> dict[str, Any]:
+        limit = min(self.limit or SWEPT_QUESTIONS, SWEPT_QUESTIONS)
+        questions = questions_table.load_material(questions_folder(), limit=limit).inside
+        readers = {"base": self._reader(unsteered), "proxy 1": self._reader(steered(1.0))}
+        shelf = Shelf(self.council.library, _nearest_specialist(self.council))
+        sweep = Sweep.over(questions, shelf, readers)
+        return {
+            "questions": len(questions),
+            "tuning_and_retrieval": list(sweep.four()),
+            "orders": list(sweep.orders()),
+        }
+
+    def _cost(self) -> dict[str, Any]:
+        questions = questions_table.load_material(questions_folder(), limit=COSTED_QUESTIONS).inside
+        shelf = Shelf(self.council.library, lambda _: GENERALIST)
+        tasks = [shelf.task(question.text, shelf.find(question.text)) for question in questions]
+        readers = {name: self._reader(_STEERINGS[name]) for name in ("base", "expert alone", "proxy 1")}
+        return {"tokens_per_second": cost(readers, tasks)}
+
+    def _reader(self, how: Steering) -> Reader:
+        return Reader(self.council.generator, how, self._sampling)
+
+    @property
+    def _sampling(self) -> Sampling:
+        return Sampling(max_new_tokens=48)
+
+
+_STEERINGS: Mapping[str, Steering] = {
+    "base": unsteered,
+    "expert alone": expert_alone,
+    "proxy 0.5": steered(0.5),
+    "proxy 1": steered(1.0),
+    "proxy 1.5": steered(1.5),
+}
 
 
 def _nearest_specialist(council: Council) -> Callable[[str], str]:
@@ -88,3 +169,10 @@ def questions_folder() -> Path:
     from proxycouncil.council import starter
 
     return starter.DIRECTORY / "questions"
+
+
+def reading_set() -> ReadingSet:
+    """Terms of glossaries that nothing was tuned on."""
+    from proxycouncil.council import starter
+
+    return ReadingSet.load(starter.DIRECTORY / "reading-cases.jsonl.gz")

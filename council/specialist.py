@@ -86,7 +86,10 @@ def _request(
         ),
         pairs=seat.pairs,
         sampling=Sampling(
-            temperature=settings.temperature, max_new_tokens=settings.max_new_tokens, stop=settings.stop
+            temperature=settings.temperature,
+            max_new_tokens=settings.max_new_tokens,
+            stop=settings.stop,
+            verbatim=settings.verbatim,
         ),
         deadline_s=settings.deadline_s,
     )

@@ -34,6 +34,7 @@ def tune(
     form: SlateForm = "sentences",
     general: Path = GENERAL_CASES,
     recipe: Recipe | None = None,
+    base: str | Path | None = None,
     start_from: str | Path | None = None,
     work: Path | None = None,
     progress: bool = False,
@@ -48,6 +49,7 @@ def tune(
         out: directory of the expert, for the `expert` setting of the specialist.
         form: what a member reads, sentences or whole passages.
         general: general reading cases to mix in, half and half.
+        base: the large model, where the recipe is consistent tuning.
         start_from: an adapter to continue.
         work: where checkpoints are kept until the expert is complete; the user's cache by default.
 
@@ -65,6 +67,7 @@ def tune(
         out=out,
         work=work or _cache() / domain,
         recipe=recipe,
+        base=base,
         start_from=start_from,
         progress=progress,
     )

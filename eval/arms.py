@@ -1,21 +1,20 @@
-"""The simple arms that a council is compared with: search alone, and single readings by single models."""
+"""The simple arms that a council is compared with: search alone, and readings by single models."""
 
 from __future__ import annotations
 
-import asyncio
+import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from proxycouncil.eval.answerer import Reply
-from proxycouncil.graphs.answers import is_refusal
+from proxycouncil.eval.reader import Reader, Task, said
 from proxycouncil.graphs.citing import cite
 from proxycouncil.graphs.consult import record
-from proxycouncil.graphs.protocols import Generator, Searcher
-from proxycouncil.specialists.request import Generation, Pair, Prompt, Request, Sampling, Snippet
-
-Steering: TypeAlias = Callable[[str], tuple[tuple[Pair, ...], str | None]]
-"""From the name of an expert to the pairs and the solo model of a request."""
+from proxycouncil.graphs.protocols import Searcher
+from proxycouncil.graphs.state import ExcerptRecord
+from proxycouncil.specialists.request import Prompt, Snippet
 
 _LONGEST_ANSWER = 40
 """Words a retrieved passage is cut to, the most that any kind of question may be answered with."""
@@ -37,54 +36,66 @@ class RetrievalArm:
 
 
 @dataclass(frozen=True, slots=True)
-class ReadingArm:
-    """One reading of the best sentences over all domains by one model, steered or not."""
+class Shelf:
+    """What single readings read: the best sentences over all domains."""
 
-    generator: Generator
     searcher: Searcher
-    steering: Steering
     expert: Callable[[str], str]
     """Question → the expert that reads it."""
     excerpts: int = 4
-    max_new_tokens: int = 48
-    at_once: int = 16
+
+    def find(self, question: str) -> list[ExcerptRecord]:
+        """The slate of a question, best first."""
+        return [record(one) for one in self.searcher.slate(question, limit=self.excerpts)]
+
+    def task(self, question: str, slate: Sequence[ExcerptRecord]) -> Task:
+        """The question with a slate, for the expert that reads it."""
+        snippets = tuple(Snippet(one["title"], one["text"]) for one in slate)
+        return Task(Prompt(question, snippets), self.expert(question))
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingArm:
+    """One reading of the best sentences by one model, steered or not."""
+
+    reader: Reader
+    shelf: Shelf
 
     def answers(self, questions: Sequence[str]) -> Iterator[Reply]:
-        """Replies in the order of the questions, `at_once` of them decoded together."""
-        for start in range(0, len(questions), self.at_once):
-            yield from asyncio.run(self._together(questions[start : start + self.at_once]))
-
-    async def _together(self, questions: Sequence[str]) -> list[Reply]:
-        return list(await asyncio.gather(*(self._read(question) for question in questions)))
-
-    async def _read(self, question: str) -> Reply:
-        pairs, solo = self.steering(self.expert(question))
-        excerpts = [record(one) for one in self.searcher.slate(question, limit=self.excerpts)]
-        request = Request(
-            prompt=Prompt(question, tuple(Snippet(one["title"], one["text"]) for one in excerpts)),
-            pairs=pairs,
-            solo=solo,
-            sampling=Sampling(max_new_tokens=self.max_new_tokens),
-        )
-        async for event in self.generator.generate(request):
-            if isinstance(event, Generation):
-                text = event.text.strip()
-                return Reply(
-                    "" if is_refusal(text) else text, citations=tuple(cite(text, question, excerpts)[0])
-                )
-        raise RuntimeError("the generator ended without a generation")
+        """Replies in the order of the questions."""
+        slates = [self.shelf.find(question) for question in questions]
+        tasks = [self.shelf.task(*one) for one in zip(questions, slates, strict=True)]
+        for generation, question, slate in zip(self.reader.read(tasks), questions, slates, strict=True):
+            text = said(generation)
+            yield Reply(text, citations=tuple(cite(text, question, slate)[0]))
 
 
-def unsteered(_: str) -> tuple[tuple[Pair, ...], str | None]:
-    """The base alone."""
-    return (), None
+@dataclass(frozen=True, slots=True)
+class SelfConsistencyArm:
+    """Several sampled readings by one model, and the answer that most of them give (Wang et al. 2022).
+
+    Answers are the same when their words are; the confidence is the share of readings that agree.
+    """
+
+    reader: Reader
+    shelf: Shelf
+    samples: int
+    temperature: float = 0.7
+
+    def answers(self, questions: Sequence[str]) -> Iterator[Reply]:
+        """Replies in the order of the questions."""
+        tasks = [self.shelf.task(question, self.shelf.find(question)) for question in questions]
+        rounds = [[said(one) for one in self._sampled(seed).read(tasks)] for seed in range(self.samples)]
+        for texts in zip(*rounds, strict=True):
+            counts = Counter(_words(text) for text in texts)
+            winner, votes = counts.most_common(1)[0]
+            text = next(text for text in texts if _words(text) == winner)
+            yield Reply(text, votes / self.samples)
+
+    def _sampled(self, seed: int) -> Reader:
+        sampling = replace(self.reader.sampling, temperature=self.temperature, seed=seed)
+        return replace(self.reader, sampling=sampling)
 
 
-def expert_alone(expert: str) -> tuple[tuple[Pair, ...], str | None]:
-    """The small tuned model without the base: what steering has to beat."""
-    return (), expert
-
-
-def steered(alpha: float) -> Steering:
-    """The base steered by the expert."""
-    return lambda expert: ((Pair(expert, alpha),), None)
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(re.findall(r"\w+", text.lower()))

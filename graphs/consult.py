@@ -154,6 +154,7 @@ async def _write(reading: _Reading, excerpts: Sequence[ExcerptRecord]) -> Genera
             max_new_tokens=settings.max_new_tokens,
             stop=settings.stop,
             seed=_seed(reading),
+            verbatim=settings.verbatim,
         ),
         deadline_s=settings.deadline_s,
     )

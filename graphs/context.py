@@ -45,6 +45,8 @@ class Settings:
     """Of the shared slate."""
     own_order: SlateOrder = "shuffled"
     max_new_tokens: int = 48
+    verbatim: bool = False
+    """Members write only what stands on their slate, or the refusal."""
     unsure_below: float | None = None
     """A member less sure of its reading than this casts its best excerpt verbatim. None: never."""
     temperature: float = 0.0

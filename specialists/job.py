@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from proxycouncil.errors import EngineError, PromptTooLongError
+from proxycouncil.specialists.copybook import Copying, open_copybook
 from proxycouncil.specialists.lane import Row
 from proxycouncil.specialists.request import (
     Event,
@@ -54,6 +55,7 @@ class Job:
         request = self.request
         check(request)
         text = self.text = _text(family, request)
+        text.copying = _copying(family, text.main, request)
         self.room = min(request.sampling.max_new_tokens, *(_room(voice) for voice in text.voices))
         self.writer = TextWriter(
             family.tokenizer.backend_tokenizer,
@@ -142,6 +144,11 @@ def check(request: Request) -> None:
         "repetition_penalty must be positive": sampling.repetition_penalty > 0,
         "plausibility must lie in [0, 1]": request.plausibility is None or 0 <= request.plausibility <= 1,
         "solo runs one small model alone and takes no pairs": request.solo is None or not request.pairs,
+        "verbatim copies from a Prompt's snippets, and a bare string has none": (
+            not sampling.verbatim or isinstance(request.prompt, Prompt)
+        ),
+        # What is implausible may be all that a slate allows.
+        "verbatim and plausibility exclude each other": not sampling.verbatim or request.plausibility is None,
     }
     for rule, kept in rules.items():
         if not kept:
@@ -163,6 +170,13 @@ def _text(family: Family, request: Request) -> Text:
     # A pair of weight 0 would change nothing and is not run.
     pairs = tuple(steering(pair) for pair in request.pairs if pair.alpha != 0)
     return Text(voice(request.solo or "base"), pairs, request.sampling, request.plausibility or 0.0)
+
+
+def _copying(family: Family, main: Voice, request: Request) -> Copying | None:
+    if not request.sampling.verbatim or not isinstance(request.prompt, Prompt):
+        return None
+    end_ids = (end for end in family.end_ids if end < family.width)
+    return Copying(open_copybook(request.prompt.snippets, main.part.format, end_ids=end_ids))
 
 
 def _voice(part: Part, request: Request) -> Voice:

@@ -29,6 +29,8 @@ class PromptFormat(Protocol):
     encoder: TextEncoder
     end: int
     """The token that ends an answer."""
+    lead: str
+    """What stands between the encoded prompt and an answer's first character."""
     stops: tuple[str, ...]
     """Texts that show that the model has gone on to something else."""
 
@@ -66,6 +68,7 @@ class DelimiterFormat:
     """
 
     stops: tuple[str, ...] = ()
+    lead = " "
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
         if not _has_delimiters(tokenizer):
@@ -90,7 +93,7 @@ class DelimiterFormat:
 
     def target_ids(self, answer: str) -> list[int]:
         """Token ids of ` answer<|end|>`."""
-        return [*self.encoder.data(" " + clean(answer)), self.end]
+        return [*self.encoder.data(self.lead + clean(answer)), self.end]
 
     def _piece(self, delimiter: int, text: str) -> list[int]:
         return [delimiter, *self.encoder.data(" " + text)]
@@ -103,6 +106,7 @@ class ChatFormat:
     """
 
     stops: tuple[str, ...] = ()
+    lead = ""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
         if not tokenizer.chat_template:
@@ -138,7 +142,7 @@ class ChatFormat:
 
     def target_ids(self, answer: str) -> list[int]:
         """Token ids of the answer and of the token that ends the assistant's turn."""
-        return [*self.encoder.data(answer.strip()), self.end]
+        return [*self.encoder.data(self.lead + answer.strip()), self.end]
 
     def _turn_end(self, tail: str, tokenizer: PreTrainedTokenizerBase) -> int:
         special = set(tokenizer.all_special_ids) | set(tokenizer.added_tokens_decoder)
@@ -150,6 +154,7 @@ class PlainFormat:
     """Readable lines for a base model: passages, question, `Answer:`."""
 
     stops: tuple[str, ...] = ("\nQuestion:", "\nPassages:")
+    lead = " "
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
         self.encoder = TextEncoder(tokenizer)
@@ -162,7 +167,7 @@ class PlainFormat:
 
     def target_ids(self, answer: str) -> list[int]:
         """Token ids of ` answer` and of the end token."""
-        return [*self.encoder.data(" " + clean(answer)), self.end]
+        return [*self.encoder.data(self.lead + clean(answer)), self.end]
 
 
 def _message(prompt: Prompt) -> str:

@@ -52,6 +52,8 @@ class Sampling:
     max_new_tokens: int = 64
     stop: tuple[str, ...] = ()
     seed: int = 0
+    verbatim: bool = False
+    """Write only what stands in the prompt's snippets, or that it does not (see `copybook`)."""
 
 
 @dataclass(frozen=True, slots=True)

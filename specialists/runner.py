@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
+from proxycouncil.specialists.copybook import Copying
 from proxycouncil.specialists.lane import Lane, Row
 from proxycouncil.specialists.request import Sampling
 from proxycouncil.specialists.sampler import Choosing, choose
@@ -49,13 +50,16 @@ class Text:
     steering: tuple[SteeringVoice, ...]
     sampling: Sampling
     plausibility: float = 0.0
+    copying: Copying | None = None
+    """What it may say, where it is verbatim."""
     tokens: list[int] = field(default_factory=list)
 
     def choosing(self) -> Choosing:
         """What the choice of the next token depends on."""
         penalised = self.sampling.repetition_penalty != 1.0
         history = (*self.main.row.prompt, *self.tokens) if penalised else ()
-        return Choosing(self.sampling, len(self.tokens), history)
+        allowed = self.copying.allowed(self.tokens) if self.copying else None
+        return Choosing(self.sampling, len(self.tokens), history, allowed)
 
     @property
     def voices(self) -> list[Voice]:

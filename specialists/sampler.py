@@ -1,14 +1,15 @@
 """From logits to tokens: transformers' processors, then the favourite or a draw that depends on nothing else.
 
 A draw is keyed by (seed, position), so a text is the same whatever is decoded beside it. Order per
-position: processors (repetition penalty, min-p) → temperature → truncation (top-k, top-p) → token.
+position: what is not allowed is left out → processors (repetition penalty, min-p) → temperature →
+truncation (top-k, top-p) → token.
 Knows one step of some rows; nothing of models or requests.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,8 @@ class Choosing:
     """Tokens written before this one."""
     history: Sequence[int]
     """Ids read and written so far; used by the repetition penalty."""
+    allowed: Collection[int] | None = None
+    """The only ids that may be chosen, at least one; None: any."""
 
 
 def choose(logits: Tensor, rows: Sequence[Choosing]) -> tuple[Tensor, Tensor]:
@@ -53,7 +56,7 @@ def uniform(seed: int, position: int) -> float:
 def _processed(logits: Tensor, rows: Sequence[Choosing]) -> Tensor:
     import torch
 
-    scores = logits
+    scores = _restricted(logits, rows)
     for place, row in enumerate(rows):
         processors = _processors(_relevant(row.sampling))
         if not processors:
@@ -62,6 +65,22 @@ def _processed(logits: Tensor, rows: Sequence[Choosing]) -> Tensor:
             scores = logits.clone()
         history: Any = torch.tensor([list(row.history)], device=logits.device, dtype=torch.long)
         scores[place : place + 1] = processors(history, scores[place : place + 1])
+    return scores
+
+
+def _restricted(logits: Tensor, rows: Sequence[Choosing]) -> Tensor:
+    """What is not allowed becomes -inf; the same tensor where everything is."""
+    import torch
+
+    restricted = [place for place, row in enumerate(rows) if row.allowed is not None]
+    if not restricted:
+        return logits
+    allowed = [(place, token) for place in restricted for token in rows[place].allowed or ()]
+    places = torch.tensor([place for place, _ in allowed], device=logits.device)
+    tokens = torch.tensor([token for _, token in allowed], device=logits.device)
+    scores = logits.clone()
+    scores[restricted] = float("-inf")
+    scores[places, tokens] = logits[places, tokens]
     return scores
 
 

@@ -5,7 +5,8 @@ Knows encoded cases and hyperparameters; knows nothing of adapters, domains or w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
         TrainingArguments,
     )
 
+    from proxycouncil.specialists.consistent import Frozen
     from proxycouncil.specialists.tuning import Model, Recipe
 
 
@@ -35,12 +37,21 @@ def create_trainer(
     recipe: Recipe,
     rate: float,
     output: Path,
+    frozen: Frozen | None = None,
 ) -> Trainer:
-    """A Trainer whose best checkpoint by held-out loss is loaded at the end."""
+    """A Trainer whose best checkpoint by held-out loss is loaded at the end.
+
+    `frozen`: the rest of the sum in which the expert learns; None where it learns alone.
+    """
     from transformers import EarlyStoppingCallback, PrinterCallback, Trainer
 
     form, longest = choose_format(tokenizer), model.config.max_position_embeddings
-    trainer = Trainer(
+    create: Callable[..., Trainer] = Trainer
+    if frozen:
+        from proxycouncil.specialists.consistent import ConsistentTrainer
+
+        create = partial(ConsistentTrainer, frozen=frozen)
+    trainer = create(
         model=model,
         args=_arguments(recipe, output, rate),
         data_collator=cast(Any, Collator(tokenizer.pad_token_id or 0)),

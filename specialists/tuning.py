@@ -10,7 +10,8 @@ import hashlib
 import importlib.util
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerState
 
+    from proxycouncil.specialists.consistent import Frozen
+
     Model: TypeAlias = PreTrainedModel | PeftModel
 
 MIN_CASES = 16
@@ -47,6 +50,10 @@ class Recipe:
 
     full: bool = False
     """All weights of a copy rather than an adapter."""
+    consistent: bool = False
+    """Learn inside `base + alpha · (expert − antiexpert)` rather than alone; needs the base."""
+    alpha: float = 1.0
+    """The weight in that sum: decode with the same."""
     rank: int = 16
     lora_alpha: int = 32
     learning_rate: float | None = None
@@ -81,6 +88,7 @@ def tune(
     out: Path,
     work: Path,
     recipe: Recipe | None = None,
+    base: str | Path | None = None,
     start_from: str | Path | None = None,
     progress: bool = False,
 ) -> Tuned:
@@ -95,6 +103,7 @@ def tune(
         antiexpert: path or hub id of the small model.
         out: directory of the expert; what is there is replaced once the new one is complete.
         work: where checkpoints are kept until the expert is complete.
+        base: path or hub id of the large model, for consistent tuning only.
         start_from: an adapter to continue instead of a fresh one.
 
     Raises:
@@ -102,14 +111,17 @@ def tune(
         FamilyError: the anti-expert or the adapter to start from can't be loaded.
     """
     recipe = recipe or Recipe()
-    _check(cases, recipe, start_from)
+    _check(cases, recipe, start_from, base)
     began = perf_counter()
     model, tokenizer = _load(str(antiexpert), recipe, start_from)
-    checkpoints = work / _fingerprint(cases, general, recipe, antiexpert, start_from)
+    checkpoints = work / _fingerprint(cases, general, recipe, antiexpert, start_from, base)
     learnt = mix([case for case in cases if not case.held_out], general, seed=recipe.seed)
     held_out = [case for case in cases if case.held_out]
     rate = learning_rate_for(model.num_parameters(), recipe, continued=bool(start_from))
-    trainer = create_trainer(model, tokenizer, learnt, held_out, recipe=recipe, rate=rate, output=checkpoints)
+    frozen = _load_frozen(base, antiexpert, recipe.alpha) if base and recipe.consistent else None
+    trainer = create_trainer(
+        model, tokenizer, learnt, held_out, recipe=recipe, rate=rate, output=checkpoints, frozen=frozen
+    )
     if progress:
         trainer.add_callback(progress_bar())
     trainer.train(resume_from_checkpoint=_last_checkpoint(checkpoints))
@@ -117,6 +129,7 @@ def tune(
     card = _card(result, learnt, held_out, recipe) | {
         "antiexpert": portable_reference(str(antiexpert), out),
         "started_from": portable_reference(str(start_from or antiexpert), out),
+        **({"base": portable_reference(str(base), out)} if frozen else {}),
         "learning_rate": rate,
         "losses": _losses(trainer.state.log_history),
     }
@@ -139,11 +152,15 @@ def learning_rate_for(parameters: int, recipe: Recipe, *, continued: bool) -> fl
     return fresh / 6 if continued else fresh
 
 
-def _check(cases: Sequence[Case], recipe: Recipe, start_from: str | Path | None) -> None:
+def _check(
+    cases: Sequence[Case], recipe: Recipe, start_from: str | Path | None, base: str | Path | None
+) -> None:
     if importlib.util.find_spec("accelerate") is None:
         raise UsageError("tuning needs accelerate", hint="pip install 'proxycouncil[train]'")
     if recipe.full and start_from:
         raise UsageError("a full expert can't start from an adapter", hint="leave one of the two out")
+    if recipe.consistent and base is None:
+        raise UsageError("consistent tuning needs the base", hint="name the large model")
     held_out = sum(case.held_out for case in cases)
     if len(cases) - held_out < MIN_CASES or not held_out:
         raise UsageError(
@@ -155,21 +172,48 @@ def _check(cases: Sequence[Case], recipe: Recipe, start_from: str | Path | None)
 def _load(
     antiexpert: str, recipe: Recipe, start_from: str | Path | None
 ) -> tuple[Model, PreTrainedTokenizerBase]:
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer, set_seed
+    from transformers import AutoTokenizer, set_seed
 
     set_seed(recipe.seed)
-    source = open_checkpoint(antiexpert).path
     adapter = open_checkpoint(start_from).path if start_from else None
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(source)
-        with ONE_AT_A_TIME:
-            model = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32, use_safetensors=True)
+    with _named_failure("check antiexpert and start-from"):
+        model = _load_weights(antiexpert)
+        tokenizer = AutoTokenizer.from_pretrained(open_checkpoint(antiexpert).path)
         return (model if recipe.full else _with_adapter(model, recipe, adapter)), tokenizer
-    except (OSError, ValueError, RuntimeError) as error:
+
+
+def _load_frozen(base: str | Path, antiexpert: str | Path, alpha: float) -> Frozen:
+    from proxycouncil.specialists.consistent import Frozen
+
+    with _named_failure("check the family's base"):
+        frozen = Frozen(_load_weights(base), _load_weights(antiexpert), alpha)
+    sizes = frozen.base.config.vocab_size, frozen.antiexpert.config.vocab_size
+    if sizes[0] != sizes[1]:
         raise FamilyError(
-            f"can't load what to tune: {error}", hint="check antiexpert and start-from"
-        ) from error
+            f"base and anti-expert have {sizes[0]} and {sizes[1]} tokens",
+            hint="consistent tuning needs models of one vocabulary: tune without --consistent",
+        )
+    return frozen
+
+
+def _load_weights(source: str | Path) -> PreTrainedModel:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    path = open_checkpoint(source).path
+    with ONE_AT_A_TIME:
+        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+            path, dtype=torch.float32, use_safetensors=True
+        )
+    return model
+
+
+@contextmanager
+def _named_failure(hint: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError, RuntimeError) as error:
+        raise FamilyError(f"can't load what to tune: {error}", hint=hint) from error
 
 
 def _with_adapter(model: PreTrainedModel, recipe: Recipe, adapter: Path | None) -> PeftModel:
@@ -219,7 +263,7 @@ def _result(state: TrainerState, out: Path, *, seconds: float) -> Tuned:
 
 def _card(result: Tuned, learnt: Sequence[Case], held_out: Sequence[Case], recipe: Recipe) -> dict[str, Any]:
     return {
-        "method": "full" if recipe.full else "lora",
+        "method": ("full" if recipe.full else "lora") + (", consistent" if recipe.consistent else ""),
         "recipe": asdict(recipe),
         "split": _SPLIT,
         "learnt": _counts(learnt),

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from proxycouncil.council.assembly import settings
 from proxycouncil.council.cli.configuration_page import describe_defaults
 from proxycouncil.council.config import CouncilConfig
 from proxycouncil.errors import ConfigError
@@ -87,7 +88,15 @@ def test_defaults_are_the_documented_ones(tmp_path):
     assert (council.ask_at_most, council.mass, council.ballots) == (3, 0.9, 2)
     assert (council.deadline_s, council.quorum, council.target_risk) == (60.0, 2, 0.05)
     assert (council.checkpoints, council.calibration, council.unsure_below) == (None, None, None)
+    assert (council.max_new_tokens, council.verbatim) == (48, False)
     assert (retrieval.path, retrieval.slate, retrieval.excerpts) == (tmp_path / "library", "sentences", 4)
+
+
+@pytest.mark.parametrize("verbatim", [False, True])
+def test_how_members_write_reaches_the_graph(tmp_path, verbatim):
+    text = LEAST + f"[council]\nmax_new_tokens = 7\nverbatim = {str(verbatim).lower()}\n"
+    graph = settings(CouncilConfig.load(written(tmp_path, text)))
+    assert (graph.max_new_tokens, graph.verbatim) == (7, verbatim)
 
 
 def test_settings_are_frozen(tmp_path):

@@ -194,6 +194,13 @@ async def test_an_unsure_member_quotes_and_says_so():
     assert ballot["text"] == ballot["citations"][0]["quote"]
 
 
+@pytest.mark.parametrize("verbatim", [False, True])
+async def test_members_write_verbatim_where_the_settings_say_so(verbatim):
+    context = context_of({"*": "an answer"}, verbatim=verbatim)
+    await asked(context, members=["economics"])
+    assert {request.sampling.verbatim for request in context.generator.requests} == {verbatim}
+
+
 async def test_events_name_the_stages_of_a_run():
     graph = create_council_graph().compile()
     kinds = []

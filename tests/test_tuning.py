@@ -288,3 +288,74 @@ def test_a_failed_run_leaves_the_old_expert(
     with pytest.raises(OSError, match="No space"):
         tune(OWN, GENERAL, antiexpert=antiexpert, out=old, work=tmp_path / "w", recipe=short)
     assert [path.name for path in old.iterdir()] == ["kept"]
+
+
+@pytest.fixture(scope="module")
+def base(antiexpert: Path) -> Path:
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    torch.manual_seed(1)
+    config = AutoConfig.from_pretrained(antiexpert, hidden_size=48, num_hidden_layers=3)
+    folder = antiexpert.parent / "base"
+    AutoModelForCausalLM.from_config(config).to(torch.bfloat16).save_pretrained(folder)
+    return folder
+
+
+def test_consistent_tuning_lowers_the_loss_of_the_steered_base(antiexpert: Path, base: Path, tmp_path: Path):
+    import torch
+    from peft import PeftModel
+    from torch.nn.functional import cross_entropy
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    recipe = replace(QUICK, consistent=True, alpha=0.7)
+    out = tmp_path / "colours"
+    tuned = tune(
+        OWN, GENERAL, antiexpert=antiexpert, out=out, work=tmp_path / "work", recipe=recipe, base=base
+    )
+    assert tuned.loss < tuned.loss_before
+    card = card_of(out)
+    assert card["method"] == "lora, consistent"
+    assert card["recipe"]["alpha"] == 0.7
+
+    # The reported loss is that of the sum itself, computed here without the Trainer.
+    form = choose_format(AutoTokenizer.from_pretrained(antiexpert))
+    held_out = encode_cases([case for case in OWN if case.held_out], form, longest=96)
+    batch: dict[str, Any] = dict(Collator(0)(held_out))
+    labels = batch.pop("labels")
+    expert = PeftModel.from_pretrained(loaded(antiexpert), out)
+    large = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
+    with torch.no_grad():
+        steered = large(**batch).logits + 0.7 * (expert(**batch).logits - loaded(antiexpert)(**batch).logits)
+    loss = cross_entropy(steered[:, :-1].flatten(0, 1), labels[:, 1:].flatten())
+    assert float(loss) == pytest.approx(tuned.loss, abs=0.02)
+
+
+def test_consistent_tuning_needs_the_base(antiexpert: Path, tmp_path: Path):
+    with pytest.raises(UsageError, match="needs the base"):
+        tune(
+            OWN,
+            GENERAL,
+            antiexpert=antiexpert,
+            out=tmp_path / "out",
+            work=tmp_path,
+            recipe=replace(QUICK, consistent=True),
+        )
+
+
+def test_consistent_tuning_refuses_another_vocabulary(antiexpert: Path, tmp_path: Path):
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    other = tmp_path / "base"
+    config = AutoConfig.from_pretrained(antiexpert, vocab_size=100)
+    AutoModelForCausalLM.from_config(config).save_pretrained(other)
+    with pytest.raises(FamilyError, match="100"):
+        tune(
+            OWN,
+            GENERAL,
+            antiexpert=antiexpert,
+            out=tmp_path / "out",
+            work=tmp_path,
+            recipe=replace(QUICK, consistent=True),
+            base=other,
+        )

@@ -9,11 +9,16 @@ import random
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from typing import Literal, TypeAlias
 
 from proxycouncil.specialists.cases import REFUSAL, Case
 from proxycouncil.specialists.request import Snippet
 from training.corpus import Record
 from training.reading import Rarity, typed
+
+Direction: TypeAlias = Literal["meaning", "term"]
+"""What is asked for."""
+DIRECTIONS: tuple[Direction, ...] = ("meaning", "term")
 
 WITHOUT_ANSWER = 0.08
 _NEIGHBOURS = 12
@@ -36,13 +41,17 @@ class GlossaryCases:
         for entry in self._draw.sample(self._usable, min(count, len(self._usable))):
             yield self.case(entry, refuse=self._draw.random() < WITHOUT_ANSWER)
 
-    def case(self, entry: Record, *, refuse: bool = False) -> Case:
-        """The entry's own sentence among one to five, or a slate without it."""
-        draw, shown = self._draw, self._draw.randint(1, 5)
+    def case(
+        self, entry: Record, *, shown: int = 0, direction: Direction | None = None, refuse: bool = False
+    ) -> Case:
+        """The entry's own sentence among `shown` (one to five, drawn if 0), or a slate without it."""
+        draw = self._draw
+        shown = shown or draw.randint(1, 5)
+        wanted: Direction = direction or draw.choice(DIRECTIONS)
         others = self._others(entry, shown if refuse else shown - 1)
         snippets = [_snippet(other, draw) for other in (others if refuse else [entry, *others])]
         draw.shuffle(snippets)
-        question, answer = _question(entry, draw)
+        question, answer = _question(entry, wanted, draw)
         return Case(
             question=typed(question, draw),
             snippets=tuple(snippets),
@@ -97,7 +106,7 @@ def _snippet(entry: Record, draw: random.Random) -> Snippet:
     return Snippet(_upper(title), draw.choice(forms))
 
 
-def _question(entry: Record, draw: random.Random) -> tuple[str, str]:
+def _question(entry: Record, direction: Direction, draw: random.Random) -> tuple[str, str]:
     term, meaning = entry["term"], entry["meaning"].rstrip(".")
     meant = (
         f"What {_verb(term)} {term}?",
@@ -111,7 +120,7 @@ def _question(entry: Record, draw: random.Random) -> tuple[str, str]:
         f"What is the name for {meaning}?",
         f"{_upper(meaning)}: what is this called?",
     )
-    if draw.random() < 0.5:
+    if direction == "meaning":
         link = _verb(term) if "domain" in entry else "means"
         return draw.choice(meant), f"{_upper(term)} {link} {meaning}."
     return draw.choice(named), term

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -72,7 +72,8 @@ class Trainer:
         self.bf16 = self.device.type == "cuda" or _bf16_is_faster()
         self.run = run
         self._stopped = False
-        self.model = run.load_model(recipe.family / name, scratch=scratch).to(self.device)
+        loaded: Any = run.load_model(recipe.family / name, scratch=scratch)
+        self.model: PreTrainedModel = loaded.to(self.device)
         self.loss: Any = torch.compile(answer_loss) if self.device.type == "cuda" else answer_loss
         self.optimizers = _optimizers(self.model, self.recipe, muon=self.bf16)
         run.load_optimizers(self.optimizers)
@@ -96,6 +97,7 @@ class Trainer:
 
     def train(self, minutes: float, *, text_share: float) -> None:
         """Until the minutes are over, those of earlier calls counted in."""
+        self.run.begin()
         batches = self._batches(minutes, text_share)
         evaluated = saved = monotonic()
         with tqdm(
@@ -206,8 +208,8 @@ def _bf16_is_faster() -> bool:
     return seconds(torch.bfloat16) < seconds(torch.float32)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Train for some minutes, then write the weights beside the checkpoint."""
+def main(arguments: Sequence[str] | None = None, *, clock: Callable[[], float] = monotonic) -> None:
+    """Train for some minutes of the clock, then write the weights beside the checkpoint."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("model", choices=("base", "antiexpert"))
     parser.add_argument("--work", type=Path, required=True, help="folder of the tokens and the checkpoints")
@@ -217,7 +219,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--recipe", type=Path, default=Recipe.path(), help="default: %(default)s")
     options = parser.parse_args(arguments)
     recipe = Recipe.read(options.recipe)
-    run = Run.open(options.work, options.model)
+    run = Run.open(options.work, options.model, clock=clock)
     trainer = Trainer(options.model, recipe, run, scratch=options.scratch, threads=options.threads)
     share = trainer.recipe.text_share if run.state.from_scratch else 0.0
     for number in (signal.SIGTERM, signal.SIGINT):

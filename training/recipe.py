@@ -43,6 +43,14 @@ class ModelRecipe(_Table):
     text_width: int
 
 
+class ExpertRecipe(_Table):
+    """How experts are tuned."""
+
+    alpha: float
+    general_steps: int
+    domain_steps: int
+
+
 class Recipe(_Table):
     """All of it."""
 
@@ -51,6 +59,7 @@ class Recipe(_Table):
     data: DataRecipe
     base: ModelRecipe
     antiexpert: ModelRecipe
+    experts: ExpertRecipe
 
     @staticmethod
     def path() -> Path:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from time import monotonic
@@ -55,15 +55,21 @@ class Run:
     work: Path
     name: str
     state: State
-    _began: float = field(default_factory=monotonic)
+    clock: Callable[[], float] = monotonic
+    """Seconds."""
+    _began: float | None = None
     _recent: list[float] = field(default_factory=list)
 
     @classmethod
-    def open(cls, work: Path, name: str) -> Run:
+    def open(cls, work: Path, name: str, *, clock: Callable[[], float] = monotonic) -> Run:
         """Go on with the run that is there, or begin one."""
         kept = work / name / "state.json"
         state = State(**json.loads(kept.read_text("utf-8"))) if kept.exists() else State()
-        return cls(work, name, state)
+        return cls(work, name, state, clock)
+
+    def begin(self) -> None:
+        """Minutes count from here: loading is not training."""
+        self._began = self.clock()
 
     @property
     def folder(self) -> Path:
@@ -73,7 +79,8 @@ class Run:
     @property
     def minutes(self) -> float:
         """Trained so far, earlier calls counted in."""
-        return self.state.minutes + (monotonic() - self._began) / 60
+        since = 0.0 if self._began is None else self.clock() - self._began
+        return self.state.minutes + since / 60
 
     def load_model(self, shipped: Path, *, scratch: bool) -> PreTrainedModel:
         """From the checkpoint, else the shipped weights or, on request, random ones of the same shape."""
@@ -83,8 +90,8 @@ class Run:
             return AutoModelForCausalLM.from_pretrained(self.folder, dtype=torch.float32)
         self.state.from_scratch = scratch
         if scratch:
-            config = AutoConfig.from_pretrained(shipped)
-            model: PreTrainedModel = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+            make: Any = AutoModelForCausalLM.from_config
+            model: PreTrainedModel = make(AutoConfig.from_pretrained(shipped), dtype=torch.float32)
             return model
         return AutoModelForCausalLM.from_pretrained(shipped, dtype=torch.float32)
 
@@ -129,8 +136,8 @@ class Run:
     def export(self, model: PreTrainedModel) -> None:
         """Write the weights as they ship, in bf16, to `<name>-bf16/`."""
         target = self.work / f"{self.name}-bf16"
-        weights: Any = model.to(torch.bfloat16)
-        weights.save_pretrained(target)
+        whole: Any = model
+        whole.to(torch.bfloat16).save_pretrained(target)
 
 
 def device_name() -> str:

@@ -20,7 +20,7 @@ Generated from the settings' own model:
 Unknown keys are refused. A relative path starts at the directory of the file. Where weights are asked for, a
 value that begins with `./`, `../`, `/` or `~`, or that is there, is a path; anything else is a hub id.
 """
-_TYPES = {"string": "text", "integer": "whole number", "number": "number"}
+_TYPES = {"string": "text", "integer": "whole number", "number": "number", "boolean": "`true`, `false`"}
 _BOUNDS = {"minimum": "≥ {}", "exclusiveMinimum": "> {}", "maximum": "≤ {}", "exclusiveMaximum": "< {}"}
 
 Schema = Mapping[str, Any]

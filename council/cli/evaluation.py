@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from proxycouncil.council.cli.running import ConfigFile, Debug, process_of
+from proxycouncil.errors import UsageError
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
-_PERCENT = ("answered", "right", "precision", "declined_out_of_scope")
+    from proxycouncil.council.measure import Table
+    from proxycouncil.specialists import Engine
 
 
 def create_group() -> typer.Typer:
@@ -33,25 +36,61 @@ def _group() -> None:
 def starter(
     ctx: typer.Context,
     *,
+    tables: Annotated[
+        str | None,
+        typer.Option(help="Just those of questions, reading, retrieval, alpha, cost; comma between them."),
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="An even spread of so many questions.")] = None,
-    arms: Annotated[str | None, typer.Option(help="Just those, comma between them.")] = None,
+    arms: Annotated[str | None, typer.Option(help="Just those of the questions' arms.")] = None,
+    direct: Annotated[
+        Path | None, typer.Option(help="The base tuned directly, an adapter, as one more arm of reading.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Write everything there as JSON, too.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as one JSON object.")] = False,
     config: ConfigFile = None,
     debug: Debug = False,  # noqa: ARG001 (its callback keeps it)
 ) -> None:
-    """Put the starter's test questions to the council, to its parts and to retrieval alone."""
-    from proxycouncil.council.measure import PAIRS, questions_folder
-    from proxycouncil.council.measure import arms as arms_of
-    from proxycouncil.eval.starter import load_material, report
+    """Put the starter's test questions and reading set to the council, its parts and retrieval alone.
 
-    only = [name.strip() for name in (arms or "").split(",") if name.strip()]
-    material = load_material(questions_folder(), limit=limit)
-    with process_of(ctx).open(config) as council:
-        measured = report(arms_of(council, only=only), material, pairs=PAIRS, progress=_progress)
+    All tables take an hour on two cores; each says what it is.
+    """
+    from proxycouncil.council.cli.tables import print_tables
+    from proxycouncil.council.measure import Bench
+
+    with ExitStack() as stack:
+        council = stack.enter_context(process_of(ctx).open(config))
+        generator = (
+            stack.enter_context(_direct_engine(council.config.family.base, direct)) if direct else None
+        )
+        bench = Bench(council, direct=generator, limit=limit, progress=_progress)
+        measured = bench.measure(_tables(tables), arms=_names(arms))
+    if out:
+        out.write_text(json.dumps(measured), encoding="utf-8")
     if as_json:
         typer.echo(json.dumps(measured))
     else:
-        _print(measured)
+        print_tables(measured)
+
+
+def _tables(names: str | None) -> Sequence[Table]:
+    from proxycouncil.council.measure import TABLES
+
+    wanted = _names(names)
+    unknown = set(wanted) - set(TABLES)
+    if unknown:
+        raise UsageError(f"no table is called {min(unknown)!r}", hint=f"tables are {', '.join(TABLES)}")
+    return [table for table in TABLES if not wanted or table in wanted]
+
+
+def _names(text: str | None) -> list[str]:
+    return [name.strip() for name in (text or "").split(",") if name.strip()]
+
+
+def _direct_engine(base: str, adapter: Path) -> Engine:
+    """The base as a small model whose only expert is the directly tuned adapter."""
+    from proxycouncil.specialists import Engine, Family
+
+    return Engine(Family(base, base, experts={"direct": adapter}))
 
 
 def _progress(arm: str, done: int, total: int) -> None:
@@ -59,37 +98,3 @@ def _progress(arm: str, done: int, total: int) -> None:
         typer.echo(f"\r{arm}: {done}/{total}\x1b[K{chr(10) if done == total else ''}", err=True, nl=False)
     elif done == total:
         typer.echo(f"{arm}: {total} replies", err=True)
-
-
-def _print(measured: dict[str, Any]) -> None:
-    from proxycouncil.council.rendering import console_for
-
-    console = console_for(sys.stdout)
-    console.print(f"{measured['questions']} questions in scope, {measured['out_of_scope']} out of scope\n")
-    console.print(_scores(measured["arms"]), crop=False)
-    console.print()
-    console.print(_comparisons(measured["comparisons"]), crop=False)
-
-
-def _scores(arms: list[dict[str, Any]]) -> Table:
-    """95 % Wilson intervals in brackets."""
-    from proxycouncil.council.rendering import plain_table
-
-    table = plain_table("arm", "answered", "right", "right of answered", "declined out of scope", "seconds")
-    for arm in arms:
-        table.add_row(arm["arm"], *(_share(arm[key]) for key in _PERCENT), f"{arm['seconds']:.0f}")
-    return table
-
-
-def _comparisons(comparisons: list[dict[str, Any]]) -> Table:
-    from proxycouncil.council.rendering import plain_table
-
-    table = plain_table("difference in right", "all questions", "where both answer", "both")
-    for one in comparisons:
-        name = f"{one['first']} − {one['second']}"
-        table.add_row(name, _share(one["right"]), _share(one["when_both_answer"]), str(one["both_answered"]))
-    return table
-
-
-def _share(interval: dict[str, float]) -> str:
-    return f"{interval['estimate']:.1%} [{interval['low']:.1%}, {interval['high']:.1%}]"

@@ -26,6 +26,11 @@ def tune(
         Path | None, typer.Option("--out", "-o", help="Directory of the expert; by default experts/DOMAIN.")
     ] = None,
     full: Annotated[bool, typer.Option("--full", help="Tune all weights rather than an adapter.")] = False,
+    consistent: Annotated[
+        bool,
+        typer.Option("--consistent", help="Learn inside the steered sum: slower, closer to the base tuned."),
+    ] = False,
+    alpha: Annotated[float, typer.Option("--alpha", help="Weight in that sum.")] = 1.0,
     start_from: Annotated[
         str | None, typer.Option("--start-from", help="An adapter to continue instead of a fresh one.")
     ] = None,
@@ -46,7 +51,7 @@ def tune(
     from proxycouncil.council.tune import tune as tune_expert
     from proxycouncil.specialists.tuning import Recipe
 
-    recipe = Recipe(full=full, learning_rate=learning_rate, seed=seed)
+    recipe = Recipe(full=full, consistent=consistent, alpha=alpha, learning_rate=learning_rate, seed=seed)
     with process_of(ctx).open(config) as council:
         settings = council.config
         if domain not in settings.specialists:
@@ -65,6 +70,7 @@ def tune(
             form=settings.retrieval.slate,
             general=general or GENERAL_CASES,
             recipe=recipe if steps is None else replace(recipe, steps=steps),
+            base=settings.family.base if consistent else None,
             start_from=start_from,
             progress=True,
         )
