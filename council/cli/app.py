@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import typer
+from typer.core import TyperOption
 from typer.main import get_command
 
 from proxycouncil import __version__
@@ -26,7 +27,7 @@ def _root(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """A council of proxy-tuned specialists: routed, grounded, voted, honest about what it does not know."""
+    """A council of proxy-tuned specialists, honest about what it does not know."""
 
 
 def create_app() -> typer.Typer:
@@ -57,6 +58,10 @@ def run(arguments: Sequence[str], process: Process | None = None) -> int:
     """Run one command line and return the exit code."""
     process = process or Process()
     command = get_command(create_app())
+    for option in command.params:
+        # Help fits one screen: every command shows --debug, and a script to copy is for those who know of it.
+        if isinstance(option, TyperOption) and option.name in ("debug", "show_completion"):
+            option.hidden = True
 
     def work() -> int:
         try:

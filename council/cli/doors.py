@@ -67,7 +67,10 @@ def mcp(
     config: ConfigFile = None,
     debug: Debug = False,  # noqa: ARG001 (its callback keeps it)
 ) -> None:
-    """Serve the council as MCP tools, on stdio or on this machine's /mcp."""
+    """Serve MCP tools.
+
+    On stdio, or with --transport http on this machine's /mcp.
+    """
     if transport is Transport.HTTP and host not in _LOOPBACK:
         raise UsageError(
             f"MCP over HTTP asks for no token, and {host} can be reached by others",
