@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 from time import perf_counter, process_time
-from typing import Annotated, Any
+from typing import Annotated
 
 from typing_extensions import TypedDict
 
@@ -124,18 +124,18 @@ def bare_langgraph(members: int) -> Ask:
     from langgraph.graph import END, START, StateGraph
     from langgraph.types import Send
 
-    async def consult(_: dict[str, Any]) -> Gathered:
+    async def consult(_: Gathered) -> Gathered:
         texts = await asyncio.gather(*(read(Request(QUESTION)) for _ in range(BALLOTS)))
         return {"texts": list(texts)}
 
     async def decide(_: Gathered) -> Gathered:
         return {"texts": []}
 
-    graph = StateGraph(Gathered)
+    graph: StateGraph[Gathered, None, Gathered, Gathered] = StateGraph(Gathered)
     graph.add_node("consult", consult)
     graph.add_node("decide", decide, defer=True)
     graph.add_conditional_edges(
-        START, lambda _: [Send("consult", {"member": number}) for number in range(members)], ["consult"]
+        START, lambda _: [Send("consult", {"texts": []}) for _ in range(members)], ["consult"]
     )
     graph.add_edge("consult", "decide")
     graph.add_edge("decide", END)
