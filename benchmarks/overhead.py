@@ -124,11 +124,11 @@ def bare_langgraph(members: int) -> Ask:
     from langgraph.graph import END, START, StateGraph
     from langgraph.types import Send
 
-    async def consult(_: Gathered) -> Gathered:
+    async def consult(state: Gathered) -> Gathered:  # noqa: ARG001 (the name is the protocol's)
         texts = await asyncio.gather(*(read(Request(QUESTION)) for _ in range(BALLOTS)))
         return {"texts": list(texts)}
 
-    async def decide(_: Gathered) -> Gathered:
+    async def decide(state: Gathered) -> Gathered:  # noqa: ARG001
         return {"texts": []}
 
     graph: StateGraph[Gathered, None, Gathered, Gathered] = StateGraph(Gathered)
