@@ -7,7 +7,7 @@ What flows: question → `Route` → `Ballot`s → `Tally` → `Decision`. Every
 from __future__ import annotations
 
 import operator
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal, NotRequired, TypeAlias
 
 from typing_extensions import TypedDict
 
@@ -73,6 +73,13 @@ class Signals(TypedDict):
     """Mean KL(steered‖base) in nats."""
 
 
+class Usage(TypedDict):
+    """Tokens of one reading, as the base counts them."""
+
+    prompt_tokens: int
+    completion_tokens: int
+
+
 class Ballot(TypedDict):
     """One reading by one member. Made only by consult; never altered after."""
 
@@ -91,6 +98,8 @@ class Ballot(TypedDict):
     citations: list[Citation]
     error: str | None
     seconds: float
+    usage: NotRequired[Usage]
+    """Left out where no generation came back: crashed, stopped, late without a word."""
 
 
 class Group(TypedDict):
@@ -174,10 +183,14 @@ class Assignment(TypedDict):
 
 
 class CouncilInput(TypedDict, total=False):
-    """What a caller puts in; `members` asks just those."""
+    """What a caller puts in; `members` asks just those.
+
+    `history` is for callers that keep the conversation themselves; without it the checkpointer's is used.
+    """
 
     question: str
     members: list[str]
+    history: list[Message]
 
 
 class CouncilOutput(TypedDict, total=False):
