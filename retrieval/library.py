@@ -37,7 +37,7 @@ from proxycouncil.retrieval.slate import (
 from proxycouncil.retrieval.store import Store, is_url
 
 if TYPE_CHECKING:
-    from proxycouncil.retrieval.chroma import Client
+    from chromadb.api.client import Client
 
 _QUESTIONS_REMEMBERED = 16
 
