@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from proxycouncil.council.config import CouncilConfig
 from proxycouncil.errors import ConfigError
-from proxycouncil.graphs.context import GENERALIST, Member, Settings
+from proxycouncil.graphs.context import GENERALIST, Entails, Member, Settings
 from proxycouncil.specialists.request import Event, Pair, Request
 
 if TYPE_CHECKING:
@@ -107,6 +107,15 @@ def open_library(config: CouncilConfig) -> Library:
     for name, one in config.specialists.items():
         library.describe(name, description=one.description, examples=one.examples)
     return library
+
+
+def open_entailer(config: CouncilConfig) -> Entails | None:
+    """What says which answers follow from each other, if the file names a model; it is loaded when asked."""
+    if config.council.entailment is None:
+        return None
+    from proxycouncil.retrieval.entailment import Entailer
+
+    return Entailer(config.council.entailment)
 
 
 def seats(config: CouncilConfig, alphas: Mapping[str, float]) -> dict[str, Member]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from proxycouncil.errors import QuestionError
 
@@ -18,6 +20,10 @@ class Question:
     text: str
     thread: str | None = None
     members: tuple[str, ...] = ()
+    id: str = ""
+    """Names the question where its answer is saved."""
+    marking: Mapping[str, Any] = field(default_factory=dict)
+    """What says which answers are right, for whoever saves it; nobody who answers sees it."""
 
 
 def cleaned(text: str) -> str:

@@ -69,6 +69,16 @@ def run_record(answer: Record, *, id: str, marking: Record | None = None) -> dic
     }
 
 
+def is_marked(record: Record) -> bool:
+    """Whether a run says what is right."""
+    return "accepted" in record or "gold" in record
+
+
+def leader_is_right(record: Record) -> bool:
+    """Whether the answer that leads the count is right."""
+    return _is_right(record["tally"]["groups"][0]["text"], record, _asked(record))
+
+
 _MARKS = ("gold", "accepted", "kind", "entry")
 
 
@@ -132,8 +142,7 @@ def _keys(texts: Sequence[str], question: str) -> list[str | None]:
 def _of_run(record: Record, name: str) -> LabelledPoll:
     ballots, tally = record["ballots"], record["tally"]
     poll = poll_of(tally, [ballot for ballot in ballots if _in_time(ballot, ballots)])
-    question = str(record.get("standalone") or record.get("question") or record["decision"]["question"])
-    marked = "accepted" in record or "gold" in record
+    question, marked = _asked(record), is_marked(record)
     right = frozenset(
         place for place, text in enumerate(poll.candidates) if marked and _is_right(text, record, question)
     )
@@ -150,6 +159,10 @@ def _of_run(record: Record, name: str) -> LabelledPoll:
         question=question,
         group=str(record.get("entry") or ""),
     )
+
+
+def _asked(record: Record) -> str:
+    return str(record.get("standalone") or record.get("question") or record["decision"]["question"])
 
 
 def _in_time(ballot: Record, ballots: Sequence[Record]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, TypeAlias
@@ -51,6 +51,10 @@ class Settings:
     """A member less sure of its reading than this casts its best excerpt verbatim. None: never."""
 
 
+Entails: TypeAlias = Callable[[Sequence[tuple[str, str]]], Sequence[float]]
+"""Probabilities that the second text of each pair follows from the first. Blocks: called in a thread."""
+
+
 class Consultation:
     """The brake of one turn: stops members that are still reading. Lives in the context, never in state."""
 
@@ -81,6 +85,10 @@ class CouncilContext:
     settings: Settings = Settings()
     calibration: Mapping[str, Any] | None = None
     """calibration.json: how routes and confidences were fitted; None: uncalibrated."""
+    stale: tuple[str, ...] = ()
+    """Parts of the council that have changed since the calibration was fitted: it promises nothing then."""
+    entails: Entails | None = None
+    """Says which answers mean the same although their words differ; None: words and numbers decide alone."""
     consultation: Consultation = field(default_factory=Consultation)
     new_turn: Callable[[], str] = lambda: uuid4().hex
 

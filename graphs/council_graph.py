@@ -164,6 +164,7 @@ async def _decide(state: CouncilState, context: CouncilContext, _: Emit) -> Upda
         quorum=settings.quorum,
         target_risk=settings.target_risk,
         calibration=context.calibrated("confidence"),
+        stale=context.stale,
     )
     history = [*state.get("history", []), _message(state, decision)]
     return {"decision": decision, "history": history[-HISTORY_TURNS:]}

@@ -39,6 +39,7 @@ class _Case:
     quorum: int
     needed: float
     sure: Confidence
+    stale: Sequence[str] = ()
 
     @property
     def live(self) -> int:
@@ -59,6 +60,7 @@ def decide(
     quorum: int,
     target_risk: float,
     calibration: Mapping[str, Any] | None = None,
+    stale: Sequence[str] = (),
 ) -> Decision:
     """Decide one turn.
 
@@ -69,10 +71,13 @@ def decide(
         quorum: live members needed, of those asked if that many were.
         target_risk: share of given answers that may be wrong; binding only with a calibration.
         calibration: a fitted model of confidence (see `confidence.py`).
+        stale: parts of the council that have changed since it was fitted; it still orders answers then, and
+            still declines, but its confidences are no probabilities any more.
     """
     held = list(ballots)
     sure = confidence(tally, features(tally, held, route), calibration)
-    case = _Case(tally, held, route, quorum, threshold(calibration, target_risk), sure)
+    sure = sure._replace(calibrated=sure.calibrated and not stale)
+    case = _Case(tally, held, route, quorum, threshold(calibration, target_risk), sure, stale)
     refusal = _refusal(case)
     if refusal is not None:
         return _decision(case, *refusal)
@@ -137,6 +142,8 @@ def _remarks(case: _Case, outcome: Outcome) -> str:
     said = []
     if missing and case.live:
         said.append(f"Not heard: {', '.join(missing)}. ")
+    if case.stale:
+        said.append(f"The calibration is stale: {', '.join(case.stale)} changed since it was fitted. ")
     if case.route["declined"] and outcome in ("consensus", "plurality"):
         said.append("The question seems to lie outside of the council's fields. ")
     return "".join(said)

@@ -7,7 +7,7 @@ What flows: question → `Route` → `Ballot`s → `Tally` → `Decision`. Every
 from __future__ import annotations
 
 import operator
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal, NotRequired, TypeAlias
 
 from typing_extensions import TypedDict
 
@@ -121,8 +121,11 @@ class Tally(TypedDict):
     missing: list[str]
     """Members asked who are not live: failed, late, stopped or never heard of."""
     decisive: list[str]
-    """Members without whom another group (or none) would have led."""
+    """Members without whom another group (or none) would have led, and missing ones whose vote could have
+    made another lead."""
     degraded: bool
+    grouped_by: NotRequired[Literal["words", "entailment"]]
+    """How free texts were compared: by their words and numbers alone, or by what follows from what, too."""
 
 
 class Dissent(TypedDict):

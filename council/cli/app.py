@@ -9,7 +9,18 @@ import typer
 from typer.main import get_command
 
 from proxycouncil import __version__
-from proxycouncil.council.cli import ask, chat, doctor, evaluation, library, project, report, revote, tune
+from proxycouncil.council.cli import (
+    ask,
+    calibrate,
+    chat,
+    doctor,
+    evaluation,
+    library,
+    project,
+    report,
+    revote,
+    tune,
+)
 from proxycouncil.council.cli.running import Debug, Process, guarded
 
 
@@ -47,6 +58,7 @@ def create_app() -> typer.Typer:
     app.command("tune")(tune.tune)
     app.command("graph")(project.graph)
     app.command("doctor")(doctor.doctor)
+    app.command("calibrate")(calibrate.calibrate)
     app.command("revote")(revote.revote)
     app.command("report")(report.report)
     app.add_typer(evaluation.create_group(), name="eval")
