@@ -151,6 +151,7 @@ def settings(config: CouncilConfig) -> Settings:
         order=retrieval.order,
         max_new_tokens=council.max_new_tokens,
         verbatim=council.verbatim,
+        early_stop=council.early_stop,
         unsure_below=council.unsure_below,
     )
 

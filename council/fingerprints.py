@@ -14,7 +14,16 @@ if TYPE_CHECKING:
     from proxycouncil.council.config import CouncilConfig
     from proxycouncil.graphs.protocols import Searcher
 
-_SETTINGS = ("ask_at_most", "mass", "ballots", "quorum", "max_new_tokens", "unsure_below")
+_SETTINGS = (
+    "ask_at_most",
+    "mass",
+    "ballots",
+    "quorum",
+    "max_new_tokens",
+    "unsure_below",
+    "entailment",
+    "early_stop",
+)
 _READING = ("slate", "excerpts", "budget_tokens", "order")
 
 

@@ -183,7 +183,7 @@ def risk_threshold(
     return kept
 
 
-def _floats(values: Numbers) -> Floats:
+def _floats(values: Shares) -> Floats:
     return np.asarray(values, dtype=np.float64)
 
 

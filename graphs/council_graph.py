@@ -19,6 +19,7 @@ from langgraph.types import Overwrite, Send
 from proxycouncil.graphs.consult import consult, record
 from proxycouncil.graphs.context import CouncilContext, Emit
 from proxycouncil.graphs.decide import decide
+from proxycouncil.graphs.early import settled
 from proxycouncil.graphs.route import route
 from proxycouncil.graphs.state import (
     Assignment,
@@ -137,7 +138,13 @@ async def _shared_slate(question: str, members: list[str], context: CouncilConte
 def _dispatch(state: CouncilState) -> list[Send] | str:
     """One Send a member; straight to the decision where nobody is asked (a graph ends on zero Sends)."""
     assignments = [
-        Assignment(turn=state["turn"], member=name, question=state["standalone"], slate=state["slate"])
+        Assignment(
+            turn=state["turn"],
+            member=name,
+            question=state["standalone"],
+            slate=state["slate"],
+            route=state["route"],
+        )
         for name in state["route"]["members"]
     ]
     return [Send("consult", assignment) for assignment in assignments] or "decide"
@@ -145,7 +152,23 @@ def _dispatch(state: CouncilState) -> list[Send] | str:
 
 async def _consult(assignment: Assignment, context: CouncilContext, emit: Emit) -> Update:
     ballots: list[Ballot] = await consult(assignment, context, emit)
+    if context.settings.early_stop:
+        _stop_if_settled(assignment, ballots, context)
     return {"ballots": ballots}
+
+
+def _stop_if_settled(assignment: Assignment, ballots: list[Ballot], context: CouncilContext) -> None:
+    route = assignment.get("route")
+    heard = context.consultation.hear(assignment["turn"], ballots)
+    if route and settled(
+        heard,
+        route=route,
+        turn=assignment["turn"],
+        question=assignment["question"],
+        readings=context.settings.ballots,
+        quorum=context.settings.quorum,
+    ):
+        context.consultation.settle(assignment["turn"])
 
 
 async def _vote(state: CouncilState, context: CouncilContext, emit: Emit) -> Update:

@@ -174,6 +174,8 @@ class Assignment(TypedDict):
     member: str
     question: str
     slate: list[ExcerptRecord]
+    route: NotRequired[Route]
+    """Who else was asked: whether this member's ballots settle the outcome depends on it."""
 
 
 class CouncilInput(TypedDict, total=False):
