@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ _SETTINGS = (
     "quorum",
     "max_new_tokens",
     "unsure_below",
-    "entailment",
+    "verbatim",
     "early_stop",
 )
 _READING = ("slate", "excerpts", "budget_tokens", "order")
@@ -57,7 +58,9 @@ def changed(calibration: Mapping[str, Any] | None, now: Mapping[str, str]) -> tu
 
 def _settings(config: CouncilConfig) -> list[str]:
     council = [f"{name}={getattr(config.council, name)}" for name in _SETTINGS]
-    return council + [f"{name}={getattr(config.retrieval, name)}" for name in _READING]
+    reading = [f"{name}={getattr(config.retrieval, name)}" for name in _READING]
+    # By its last name alone: where a model lies differs from machine to machine.
+    return [*council, *reading, f"entailment={Path(config.council.entailment or '').name}"]
 
 
 def _models(config: CouncilConfig, alphas: Mapping[str, float]) -> dict[str, str]:

@@ -49,6 +49,8 @@ class Settings:
     max_new_tokens: int = 48
     verbatim: bool = False
     """Members write only what stands on their slate, or the refusal."""
+    ask_between: tuple[float, float] | None = None
+    """A person decides where the confidence lies from the first to the second; needs a checkpointer."""
     early_stop: bool = False
     """Whether members still reading are stopped once they can't change the outcome."""
     unsure_below: float | None = None

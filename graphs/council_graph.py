@@ -14,11 +14,12 @@ from typing import Any, TypeAlias
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
-from langgraph.types import Overwrite, Send
+from langgraph.types import Overwrite, Send, interrupt
 
 from proxycouncil.graphs.consult import consult, record
 from proxycouncil.graphs.context import CouncilContext, Emit
-from proxycouncil.graphs.decide import decide
+from proxycouncil.graphs.decide import decide, decide_as_told
+from proxycouncil.graphs.doubt import dossier, doubtful
 from proxycouncil.graphs.early import settled
 from proxycouncil.graphs.route import route
 from proxycouncil.graphs.state import (
@@ -178,7 +179,10 @@ async def _vote(state: CouncilState, context: CouncilContext, emit: Emit) -> Upd
 
 
 async def _decide(state: CouncilState, context: CouncilContext, _: Emit) -> Update:
-    """Decide, and remember the turn for the next question's sake."""
+    """Decide, or have a person decide, and remember the turn for the next question's sake.
+
+    An interrupted node begins anew when it is resumed: nothing before the interrupt has an effect.
+    """
     settings = context.settings
     decision = decide(
         state["tally"],
@@ -189,6 +193,15 @@ async def _decide(state: CouncilState, context: CouncilContext, _: Emit) -> Upda
         calibration=context.calibrated("confidence"),
         stale=context.stale,
     )
+    if doubtful(decision, state["tally"], context.settings.ask_between):
+        choice = str(interrupt(dossier(state, decision)))
+        decision = decide_as_told(
+            state["tally"],
+            state["ballots"],
+            state["route"],
+            choice=choice,
+            calibration=context.calibrated("confidence"),
+        )
     history = [*state.get("history", []), _message(state, decision)]
     return {"decision": decision, "history": history[-HISTORY_TURNS:]}
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from math import fsum
 from typing import Any
 
+from proxycouncil.errors import UsageError
 from proxycouncil.graphs.confidence import (
     Confidence,
     ballots_of,
@@ -82,6 +83,37 @@ def decide(
     if refusal is not None:
         return _decision(case, *refusal)
     return _decision(case, *_answer(case))
+
+
+def decide_as_told(
+    tally: Tally,
+    ballots: Iterable[Ballot],
+    route: Route,
+    *,
+    choice: str,
+    calibration: Mapping[str, Any] | None = None,
+) -> Decision:
+    """Decide as a person said who saw the ballots: for one of the answers, or with "" for none of them.
+
+    The words are still a member's own. The confidence is that of the chosen answer and promises nothing:
+    nobody measured that person.
+
+    Raises:
+        UsageError: the choice is none of the answers.
+    """
+    held = list(ballots)
+    chosen = [group for group in tally["groups"] if choice in group["texts"]]
+    if choice and not chosen:
+        raise UsageError(
+            f"nobody answered {choice!r}", hint='choose the words of one of the answers, or "" for none'
+        )
+    others = [group for group in tally["groups"] if group not in chosen]
+    said = Tally({**tally, "groups": [*chosen, *others]})
+    sure = confidence(said, features(said, held, route), calibration)._replace(calibrated=False)
+    case = _Case(said, held, route, quorum=1, needed=0.0, sure=sure)
+    if not choice:
+        return _decision(case, "abstain", "A person who saw the ballots found none of the answers right.")
+    return _decision(case, "plurality", "A person who saw the ballots chose this answer.")
 
 
 def _refusal(case: _Case) -> tuple[Outcome, str] | None:

@@ -42,7 +42,7 @@ class Entailer:
         with self._lock:
             model = self._opened()
             place = self._place(model)
-            rows = model.predict([tuple(pair) for pair in pairs], apply_softmax=False)
+            rows = model.predict([(first, second) for first, second in pairs], apply_softmax=False)
         return [_share([float(score) for score in row], place) for row in rows]
 
     def _opened(self) -> CrossEncoder:
