@@ -43,8 +43,8 @@ def report(
         cases: labelled polls.
         members: who votes.
         fit_on: other polls to fit on; None: five-fold cross-validation.
-        draws: random councils of each size.
-        seed: of those draws.
+        draws: councils of each size.
+        seed: of their members' places.
     """
     marked = [case for case in cases if case.labelled]
     if not marked:
@@ -108,23 +108,29 @@ def per_member(voted: Revote) -> Iterator[dict[str, Any]]:
 def sizes(
     cases: Sequence[LabelledPoll], members: Sequence[str], *, draws: int, seed: int
 ) -> Iterator[dict[str, float]]:
-    """Councils of 1 to all members, drawn at random: accuracy of rules, effective votes, the best member.
+    """Councils of 1 to all members: accuracy of rules, effective votes, the best member, means over councils.
 
     What a council costs is its size: one reading a member.
     """
-    drawn = random.Random(seed)
-    for size in range(1, len(members) + 1):
-        councils = _councils(members, size, draws, drawn)
-        rows = [_council(cases, council) for council in councils]
+    circle = list(members)
+    random.Random(seed).shuffle(circle)
+    for size in range(1, len(circle) + 1):
+        rows = [_council(cases, council) for council in _councils(circle, size, draws)]
         yield {"size": size, "councils": len(rows)} | {
             name: mean(row[name] for row in rows) for name in rows[0]
         }
 
 
-def _councils(members: Sequence[str], size: int, draws: int, drawn: random.Random) -> list[tuple[str, ...]]:
-    """Different councils of one size, as many as there are and no more than asked for."""
-    found = {tuple(sorted(drawn.sample(list(members), size))) for _ in range(4 * draws)}
-    return sorted(found)[:draws] if len(found) <= draws else drawn.sample(sorted(found), draws)
+def _councils(circle: Sequence[str], size: int, draws: int) -> list[tuple[str, ...]]:
+    """Neighbours in a circle, from evenly spaced beginnings.
+
+    So every member sits in nearly as many councils as any other, whatever their size: with councils drawn one
+    by one the curve would show more of who was drawn than of how many.
+    """
+    beginnings = min(draws, len(circle))
+    places = [place * len(circle) // beginnings for place in range(beginnings)]
+    twice = [*circle, *circle]
+    return sorted({tuple(sorted(twice[place : place + size])) for place in places})
 
 
 def _council(cases: Sequence[LabelledPoll], council: Sequence[str]) -> dict[str, float]:

@@ -47,8 +47,8 @@ def page(found: Mapping[str, Any], *, name: str) -> str:
         f"<style>{_STYLE}</style></head><body><h1>Votes: {escape(name)}</h1><p>{escape(lead)}</p>"
         f'<h2>Rules</h2>{_rules(found["rules"])}<div class="charts">{"".join(_charts(found))}</div>'
         f"<h2>Members</h2>{_members(found['per_member'])}"
-        f"<h2>One or many</h2><p>{found['draws']} random councils of each size at most; cost is one reading "
-        f"a member.</p>{_sizes(found['sizes'])}</body></html>\n"
+        f"<h2>One or many</h2><p>Means over at most {found['draws']} councils of each size; cost is one "
+        f"reading a member.</p>{_sizes(found['sizes'])}</body></html>\n"
     )
 
 

@@ -20,7 +20,7 @@ def report(
     members: MemberNames = None,
     fit: FitFile = None,
     html: Annotated[Path | None, typer.Option("--html", help="Write one self-contained page.")] = None,
-    draws: Annotated[int, typer.Option(min=1, help="Random councils of each size.")] = 8,
+    draws: Annotated[int, typer.Option(min=1, help="Councils of each size.")] = 8,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as one JSON object.")] = False,
     debug: Debug = False,  # noqa: ARG001 (its callback keeps it)
 ) -> None:
