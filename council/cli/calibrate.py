@@ -48,7 +48,9 @@ def calibrate(
     config: ConfigFile = None,
     debug: Debug = False,  # noqa: ARG001 (its callback keeps it)
 ) -> None:
-    """Fit confidences and a threshold that keeps a risk, on questions whose answers are known.
+    """Fit a threshold that keeps a promised risk.
+
+    The confidences are fitted, too, on questions whose answers are known.
 
     Questions must be like those to come and must not be those that experts were tuned on. The file also
     holds fingerprints of models, experts, library, embedder and settings: a council that has changed since

@@ -24,7 +24,10 @@ def report(
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as one JSON object.")] = False,
     debug: Debug = False,  # noqa: ARG001 (its callback keeps it)
 ) -> None:
-    """Report on saved votes: rules, reliability, risk and coverage, members, councils of every size."""
+    """Report on saved votes, in the terminal or HTML.
+
+    Rules, reliability, risk and coverage, members, councils of every size.
+    """
     from proxycouncil.eval.polls import members_of
     from proxycouncil.eval.report import report as measured
     from proxycouncil.eval.runs import read_polls

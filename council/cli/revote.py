@@ -45,7 +45,9 @@ def revote(
     as_json: Annotated[bool, typer.Option("--json", help="Print all figures as one JSON object.")] = False,
     debug: Debug = False,  # noqa: ARG001 (its callback keeps it)
 ) -> None:
-    """Decide saved votes again by a rule, and say how right and how honest it is.
+    """Decide saved votes again, without a model.
+
+    By any rule; says how right and how honest it is.
 
     The joint rule always names the likeliest answer, with its probability as confidence and the probability
     that no answer is right apart from it; it names nothing only where nobody voted.
