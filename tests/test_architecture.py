@@ -15,7 +15,11 @@ MAY_IMPORT = {
     "council": {"eval", "graphs", "specialists", "retrieval"},
 }
 HEAVY = set("torch transformers peft chromadb sentence_transformers langgraph sklearn scipy".split())
-LOADED_ON_PURPOSE = {"graphs/council_graph.py", "specialists/growing_layer.py"}
+LOADED_ON_PURPOSE = {
+    "graphs/council_graph.py",
+    "specialists/composite.py",
+    "specialists/growing_layer.py",
+}
 """Modules that exist to tie a heavy library in, and are themselves imported inside functions only."""
 
 
