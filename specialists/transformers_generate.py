@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from transformers.generation.streamers import BaseStreamer
 
 _UNDERSTOOD = {"attention_mask", "position_ids", "past_key_values", "use_cache", "logits_to_keep"}
+_COLLECTED = ("output_attentions", "output_hidden_states")
+"""What a generation config may ask for that is not of three models at once."""
 _DROPPED = {
     "streamer": "give it to proxy_tuned(…, streamer=…)",
     "assistant_model": "ProxyTunedForCausalLM works with assisted generation",
@@ -167,9 +169,10 @@ class _Text:
     def write(self, logits: Tensor, scores: Tensor) -> None:
         """Choose a token for every row by its processed scores."""
         config = self._config
-        if config.output_scores:
+        told = config.return_dict_in_generate
+        if told and config.output_scores:
             self._scores += (scores,)
-        if config.output_logits:
+        if told and config.output_logits:
             self._logits += (logits,)
         tokens = _choose(scores, sampling=bool(config.do_sample))
         if self._filler is not None:
@@ -227,17 +230,17 @@ def _check(config: GenerationConfig, model_kwargs: Mapping[str, Any]) -> None:
     from transformers.generation import GenerationMode
 
     cache = model_kwargs.get("past_key_values")
-    odd = sorted(name for name, one in model_kwargs.items() if one is not None and name not in _UNDERSTOOD)
+    asked = {**model_kwargs, **{name: getattr(config, name) or None for name in _COLLECTED}}
+    odd = sorted(name for name, one in asked.items() if one is not None and name not in _UNDERSTOOD)
     mode = config.get_generation_mode()
     rules = {
         f"steering writes greedily or by sampling, not by {mode.value}": (
             mode not in (GenerationMode.GREEDY_SEARCH, GenerationMode.SAMPLE),
             "leave num_beams and the like out; ProxyTunedForCausalLM works with all of generate",
         ),
-        f"steering reads ids and nothing else, not {', '.join(odd)}": (bool(odd), "leave it out"),
-        "attentions and hidden states of three models are not collected": (
-            bool(config.output_attentions or config.output_hidden_states),
-            "ask one of the models for them",
+        f"steering reads ids and collects logits; it does nothing with {', '.join(odd)}": (
+            bool(odd),
+            "leave it out, or ask one of the three models",
         ),
         "steering keeps what three models have read": (cache is None, "leave use_cache=False out"),
         "the cache holds text that the pair has not read": (

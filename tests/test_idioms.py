@@ -366,8 +366,11 @@ def test_a_streamer_of_its_own_hears_every_token(llama: Models) -> None:
         ({"num_beams": 2}, "not by beam_search"),
         ({"prompt_lookup_num_tokens": 3}, "not by assisted_generation"),
         ({"use_cache": False}, "keeps what three models have read"),
-        ({"return_dict_in_generate": True, "output_hidden_states": True}, "are not collected"),
-        ({"inputs_embeds": torch.zeros(1, 3, 32)}, "ids and nothing else, not inputs_embeds"),
+        (
+            {"return_dict_in_generate": True, "output_hidden_states": True},
+            "nothing with output_hidden_states",
+        ),
+        ({"inputs_embeds": torch.zeros(1, 3, 32)}, "nothing with inputs_embeds"),
     ],
 )
 def test_what_a_callable_cant_do_is_refused(llama: Models, settings: dict[str, Any], said: str) -> None:
