@@ -33,9 +33,11 @@ from proxycouncil.graphs.context import Consultation, CouncilContext
 
 if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
+    from transformers import PreTrainedTokenizerBase
 
     from proxycouncil.graphs.protocols import Generator, Searcher
     from proxycouncil.graphs.state import Citation, CouncilState, Message
+    from proxycouncil.specialists.family import Family
 
 Emit = Callable[[CouncilEvent], None]
 
@@ -102,6 +104,19 @@ class Council:
     def generator(self) -> Generator:
         """What writes: this council's engine, or the one it was given."""
         return self._generator
+
+    @property
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        """What spells the tokens of a ballot's trace.
+
+        Raises:
+            UsageError: this council was given a generator that is no engine.
+        """
+        engine = self._engine.get() if self._owns_engine else self._generator
+        family: Family | None = getattr(engine, "family", None)
+        if family is None:
+            raise UsageError("what writes here has no vocabulary", hint="tokens are an engine's to tell")
+        return family.tokenizer
 
     def warm(self) -> None:
         """Begin to load weights and index, without waiting."""

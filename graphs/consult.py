@@ -14,7 +14,16 @@ from proxycouncil.graphs.answers import canonical, is_refusal
 from proxycouncil.graphs.citing import citation, cite
 from proxycouncil.graphs.context import CouncilContext, Emit, Member
 from proxycouncil.graphs.quoting import quotable
-from proxycouncil.graphs.state import Assignment, Ballot, Citation, ExcerptRecord, Signals, Slate, Status
+from proxycouncil.graphs.state import (
+    Assignment,
+    Ballot,
+    Citation,
+    ExcerptRecord,
+    Signals,
+    Slate,
+    Status,
+    Trace,
+)
 from proxycouncil.retrieval.passage import Excerpt
 from proxycouncil.specialists.request import Generation, Prompt, Request, Sampling, Snippet, TextDelta
 
@@ -104,7 +113,7 @@ async def _read(reading: _Reading) -> Ballot:
     if generation.finish_reason in ("error", "cancelled"):
         status: Status = "failed" if generation.finish_reason == "error" else "stopped"
         return _unfinished(reading, status, error=generation.error)
-    return _judged(reading, excerpts, generation)
+    return Ballot({**_judged(reading, excerpts, generation), "trace": _trace(generation)})
 
 
 async def _excerpts(reading: _Reading) -> list[ExcerptRecord]:
@@ -207,6 +216,17 @@ def _unseated(assignment: Assignment) -> Ballot:
     nobody = Member(assignment["member"])
     reading = _Reading(assignment, nobody, "shared", 0, cast(CouncilContext, None), lambda _: None)
     return _cast(reading, "failed", "", error=f"no member is called {assignment['member']!r}")
+
+
+def _trace(generation: Generation) -> Trace:
+    steering = generation.trace
+    return Trace(
+        token_ids=list(generation.token_ids),
+        logprobs=list(generation.logprobs),
+        kl=list(steering.kl),
+        base_top=list(steering.base_top),
+        steered_top=list(steering.steered_top),
+    )
 
 
 def _mean(values: Sequence[float]) -> float | None:

@@ -7,7 +7,7 @@ What flows: question → `Route` → `Ballot`s → `Tally` → `Decision`. Every
 from __future__ import annotations
 
 import operator
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal, NotRequired, TypeAlias
 
 from typing_extensions import TypedDict
 
@@ -73,6 +73,19 @@ class Signals(TypedDict):
     """Mean KL(steered‖base) in nats."""
 
 
+class Trace(TypedDict):
+    """What steering did at each token that a reading wrote (see `SteeringTrace`).
+
+    An engine's lists are of one length; another generator may leave some empty.
+    """
+
+    token_ids: list[int]
+    logprobs: list[float]
+    kl: list[float]
+    base_top: list[int]
+    steered_top: list[int]
+
+
 class Ballot(TypedDict):
     """One reading by one member. Made only by consult; never altered after."""
 
@@ -91,6 +104,8 @@ class Ballot(TypedDict):
     citations: list[Citation]
     error: str | None
     seconds: float
+    trace: NotRequired[Trace]
+    """Of what the member wrote itself, also where it then quoted; not there where it finished nothing."""
 
 
 class Group(TypedDict):
