@@ -19,7 +19,7 @@ from proxycouncil.errors import UsageError
 from proxycouncil.specialists.trio import Trio, read
 
 
-class ProxyTunedForCausalLM(PreTrainedModel, GenerationMixin):
+class ProxyTunedForCausalLM(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
     """Three models of one vocabulary; its logits are `base + alpha · (expert − antiexpert)`.
 
     `model.generate(**inputs)`, with `assistant_model=model.expert` for drafts by the expert (one text at a
@@ -63,7 +63,7 @@ class ProxyTunedForCausalLM(PreTrainedModel, GenerationMixin):
         self.alpha = alpha
         self._trio = trio
         self._depths = [len(DynamicCache(config=module.config)) for module in trio.modules]
-        self.eval()
+        self.eval()  # type: ignore[no-untyped-call]
 
     def forward(
         self,
@@ -135,5 +135,5 @@ class ProxyTunedForCausalLM(PreTrainedModel, GenerationMixin):
         for module in (self.expert, self.antiexpert):
             part = DynamicCache(config=module.config)
             if recording:
-                part.activate_past_recording()
+                part.activate_past_recording()  # type: ignore[no-untyped-call]
             cache.layers += part.layers

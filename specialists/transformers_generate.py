@@ -26,8 +26,8 @@ if TYPE_CHECKING:
         PreTrainedModel,
         StoppingCriteriaList,
     )
-    from transformers.generation import GenerateDecoderOnlyOutput
     from transformers.generation.streamers import BaseStreamer
+    from transformers.generation.utils import GenerateDecoderOnlyOutput
 
 _UNDERSTOOD = {"attention_mask", "position_ids", "past_key_values", "use_cache", "logits_to_keep"}
 _COLLECTED = ("output_attentions", "output_hidden_states")
@@ -103,12 +103,12 @@ class SteeredDecoding:
             text.write(logits, logits_processor(text.ids, logits))
             self._stream(text.ids[:, -1])
         if self.streamer is not None:
-            self.streamer.end()
+            self.streamer.end()  # type: ignore[no-untyped-call]
         return text.result(voices.caches[0])
 
     def _stream(self, tokens: Tensor) -> None:
         if self.streamer is not None:
-            self.streamer.put(tokens.cpu())
+            self.streamer.put(tokens.cpu())  # type: ignore[no-untyped-call]
 
 
 class _Voices:
@@ -153,7 +153,8 @@ class _Text:
     def __init__(self, ids: Tensor, config: GenerationConfig, criteria: StoppingCriteriaList) -> None:
         import torch
 
-        self.ids = ids
+        # transformers' own types say LongTensor, which torch's functions don't return.
+        self.ids: Any = ids
         self._config, self._criteria = config, criteria
         self._going = torch.ones(len(ids), dtype=torch.bool, device=ids.device)
         # Only where an end token may stop a row is there something to fill it up with: as transformers does.
@@ -184,13 +185,13 @@ class _Text:
         """What `generate` returns; logits are the steered ones, the cache is the base's."""
         if not self._config.return_dict_in_generate:
             return self.ids
-        from transformers.generation import GenerateDecoderOnlyOutput
+        from transformers.generation.utils import GenerateDecoderOnlyOutput
 
+        details: dict[str, Any] = {"scores": self._scores or None, "logits": self._logits or None}
         return GenerateDecoderOnlyOutput(
             sequences=self.ids,
-            scores=self._scores or None,
-            logits=self._logits or None,
             past_key_values=cache,
+            **details,
         )
 
 
@@ -203,8 +204,9 @@ def _choose(scores: Tensor, *, sampling: bool) -> Tensor:
 def _filler(config: GenerationConfig) -> int | None:
     """What stands behind the end of a row; without a padding token it is the end once more."""
     ends = config.eos_token_id
-    first = ends[0] if isinstance(ends, list | tuple) else ends
-    return first if config.pad_token_id is None else config.pad_token_id
+    first: int | None = ends[0] if isinstance(ends, list | tuple) else ends
+    padding: int | None = config.pad_token_id
+    return first if padding is None else padding
 
 
 def _cat(left: Tensor, right: Tensor) -> Tensor:
@@ -227,7 +229,7 @@ def _refuse_dropped(frame: FrameType | None) -> None:
 
 
 def _check(config: GenerationConfig, model_kwargs: Mapping[str, Any]) -> None:
-    from transformers.generation import GenerationMode
+    from transformers.generation.configuration_utils import GenerationMode
 
     cache = model_kwargs.get("past_key_values")
     asked = {**model_kwargs, **{name: getattr(config, name) or None for name in _COLLECTED}}

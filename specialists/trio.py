@@ -68,15 +68,13 @@ class Trio:
 
     def _add(self, said: Sequence[Tensor], alpha: float) -> Tensor:
         bounds = [softcap(module) for module in self.modules]
-        free = [logits.flatten(0, 1) for logits in said]
-        if len(set(bounds)) == 1:
-            return steer(*free, alpha).view(said[0].shape)
-        free = [
-            logits if bound is None else uncap(logits, bound)
-            for logits, bound in zip(free, bounds, strict=True)
-        ]
-        steered = steer(*free, alpha).view(said[0].shape)
-        return steered if bounds[0] is None else cap(steered, bounds[0])
+        uncaps = len(set(bounds)) > 1
+        base, expert, antiexpert = (
+            uncap(logits.flatten(0, 1), bound) if uncaps and bound is not None else logits.flatten(0, 1)
+            for logits, bound in zip(said, bounds, strict=True)
+        )
+        steered = steer(base, expert, antiexpert, alpha).view(said[0].shape)
+        return cap(steered, bounds[0]) if uncaps and bounds[0] is not None else steered
 
 
 def read(
