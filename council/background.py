@@ -8,11 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import queue
 import threading
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from typing import Any, TypeAlias, TypeVar
 
 T = TypeVar("T")
+
+Work: TypeAlias = Callable[[Callable[[T], None]], Coroutine[Any, Any, object]]
+"""A coroutine function that puts things out while it runs."""
+
+_DONE = object()
 
 
 class BackgroundLoop:
@@ -36,6 +42,35 @@ class BackgroundLoop:
         except BaseException:
             future.cancel()
             raise
+
+    def stream(self, work: Work[T]) -> Generator[T, None, None]:
+        """What the work puts out, as it does; raises what it raises. Closing the iterator cancels it."""
+        items: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        future = self.submit(work(items.put))
+        future.add_done_callback(lambda _: items.put(_DONE))
+        try:
+            while (item := items.get()) is not _DONE:
+                yield item
+            future.result()
+        finally:
+            future.cancel()
+
+    async def astream(self, work: Work[T]) -> AsyncGenerator[T, None]:
+        """As `stream`, for the running loop of whoever listens."""
+        items: asyncio.Queue[Any] = asyncio.Queue()
+        loop = asyncio.get_running_loop()
+
+        def put(item: object) -> None:
+            loop.call_soon_threadsafe(items.put_nowait, item)
+
+        future = self.submit(work(put))
+        future.add_done_callback(lambda _: put(_DONE))
+        try:
+            while (item := await items.get()) is not _DONE:
+                yield item
+            future.result()
+        finally:
+            future.cancel()
 
     def close(self) -> None:
         """Cancel what still runs, stop the loop and wait for its thread."""

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
     from proxycouncil.council.chat_input import LineReader
     from proxycouncil.council.council import Council
+    from proxycouncil.council.feedback import Feedback
 
 TWICE_WITHIN_S = 2.0
 _SPINNER_COLUMNS = 3
@@ -58,6 +59,7 @@ class Chat:
         reader: where lines come from.
         console: where everything is shown.
         locate: where the document of a source lies.
+        feedback: where `/agree` and `/disagree` are kept; None: nowhere.
         clock: seconds, for Ctrl-C twice.
     """
 
@@ -69,13 +71,16 @@ class Chat:
         reader: LineReader,
         console: Console,
         locate: Locate = Path,
+        feedback: Feedback | None = None,
         clock: Callable[[], float] = monotonic,
     ) -> None:
         self.council = council
         self.thread = thread
         self.console = console
         self.locate = locate
+        self.feedback = feedback
         self.last: Answer | None = None
+        self.answers: list[Answer] = []
         self._reader = reader
         self._clock = clock
         self._interrupted_at = float("-inf")
@@ -112,7 +117,7 @@ class Chat:
         events = self.council.stream(question, thread=self.thread, members=members)
         turn = _Turn(self._clock())
         try:
-            with self._progress() as show, closing(events):  # type: ignore[type-var]  # a generator
+            with self._progress() as show, closing(events):
                 for event in events:
                     turn.take(event)
                     self._show(event)
@@ -121,6 +126,8 @@ class Chat:
             self._stopped(turn)
             raise
         self.last = turn.answer(self._clock())
+        if self.last is not None:
+            self.answers.append(self.last)
 
     def _stopped(self, turn: _Turn) -> None:
         """What was written so far is shown; the conversation goes on as if it had not been asked."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from proxycouncil.council.rendering import ballots_table, one_line, pairs_table, sources_text
-from proxycouncil.council.steered import steered
+from proxycouncil.council.steered import steered, tokenizer_of
 from proxycouncil.council.tokens_page import save_page, tokens_page
 from proxycouncil.council.tokens_text import show_tokens
 from proxycouncil.errors import UsageError
@@ -87,7 +87,7 @@ def _ballots(chat: Chat, _: str) -> None:
 
 def _tokens(chat: Chat, rest: str) -> None:
     answer = _last(chat)
-    readings = steered(answer.ballots, chat.council.tokenizer)
+    readings = steered(answer.ballots, tokenizer_of(chat.council))
     if rest and readings:
         file = Path(rest).expanduser()
         save_page(file, tokens_page(answer.decision.question, readings))
@@ -129,8 +129,10 @@ def _history(chat: Chat, _: str) -> None:
 def _save(chat: Chat, rest: str) -> None:
     if not rest:
         raise UsageError("/save takes a file", hint="/save talk.md")
-    file = Path(rest).expanduser()
-    text = transcript(chat.thread, chat.council.history(chat.thread))
+    _write_new(chat, Path(rest).expanduser(), transcript(chat.thread, chat.council.history(chat.thread)))
+
+
+def _write_new(chat: Chat, file: Path, text: str) -> None:
     try:
         with file.open("x", encoding="utf-8") as opened:
             opened.write(text)
@@ -139,6 +141,33 @@ def _save(chat: Chat, rest: str) -> None:
     except OSError as error:
         raise UsageError(f"can't write {file}: {error.strerror}", hint="name another file") from error
     chat.say(f"saved {file}")
+
+
+def _export(chat: Chat, rest: str) -> None:
+    from proxycouncil.council.transcript import as_html, as_markdown
+
+    writers = {".md": as_markdown, ".html": as_html}
+    file = Path(rest).expanduser()
+    if not rest or file.suffix not in writers:
+        raise UsageError("/export takes a file that ends in .md or .html", hint="/export talk.html")
+    history = chat.council.history(chat.thread)
+    _write_new(chat, file, writers[file.suffix](chat.thread, history, chat.answers, locate=chat.locate))
+
+
+def _agree(chat: Chat, _: str) -> None:
+    _label(chat, right=True)
+
+
+def _disagree(chat: Chat, rest: str) -> None:
+    _label(chat, right=False, accepted=(rest,) if rest else ())
+
+
+def _label(chat: Chat, *, right: bool, accepted: Sequence[str] = ()) -> None:
+    answer = _last(chat)
+    if chat.feedback is None:
+        raise UsageError("this session keeps nothing", hint="start it without --no-history")
+    chat.feedback.record(answer, right=right, accepted=accepted)
+    chat.say(f"kept as {'right' if right else 'wrong'} in {chat.feedback.file}", style="dim")
 
 
 def transcript(thread: str, messages: Sequence[Message]) -> str:
@@ -177,6 +206,9 @@ COMMANDS: tuple[SlashCommand, ...] = (
     SlashCommand("/ask", "DOMAIN …", "ask one member, or several with commas", _ask, takes_member=True),
     SlashCommand("/history", "", "the turns of this session", _history),
     SlashCommand("/save", "FILE", "write this session as Markdown", _save),
+    SlashCommand("/export", "FILE", "write it as .md or .html, with sources and dissent", _export),
+    SlashCommand("/agree", "", "the last answer was right: kept as a labelled question", _agree),
+    SlashCommand("/disagree", "[RIGHT]", "it was wrong; say what is right, if you know", _disagree),
     SlashCommand("/help", "", "this list", _help),
     SlashCommand("/quit", "", "leave; the session can be resumed by its name", _quit),
 )

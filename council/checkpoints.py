@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from proxycouncil.errors import ConfigError
 
@@ -13,23 +14,81 @@ if TYPE_CHECKING:
     from langgraph.checkpoint.base import BaseCheckpointSaver
 
 _SQLITE = "sqlite:///"
+_POSTGRES = ("postgresql://", "postgres://")
+_CONNECTIONS = 4
+_CONNECT_WITHIN_S = 10.0
+
+
+def open_saver(url: str | None) -> AbstractAsyncContextManager[BaseCheckpointSaver[str]]:
+    """A LangGraph checkpointer for `sqlite:///FILE` or `postgresql://…`; without a URL one that forgets.
+
+    Raises:
+        ConfigError: no such database can be used; said without its password.
+    """
+    if url is None:
+        return _in_memory()
+    if url.startswith(_SQLITE):
+        return _sqlite(Path(url.removeprefix(_SQLITE)))
+    if url.startswith(_POSTGRES):
+        return _postgres(url)
+    raise ConfigError(
+        f"conversations can't be kept in {url.partition(':')[0]}",
+        hint="use sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE",
+    )
 
 
 @asynccontextmanager
-async def open_saver(url: str | None) -> AsyncIterator[BaseCheckpointSaver[str]]:
-    """A LangGraph checkpointer for `sqlite:///FILE`, or one that forgets with the process."""
-    if url is None:
-        from langgraph.checkpoint.memory import InMemorySaver
+async def _in_memory() -> AsyncIterator[BaseCheckpointSaver[str]]:
+    from langgraph.checkpoint.memory import InMemorySaver
 
-        yield InMemorySaver()
-    elif url.startswith(_SQLITE):
-        from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+    yield InMemorySaver()
 
-        file = Path(url.removeprefix(_SQLITE))
-        file.parent.mkdir(parents=True, exist_ok=True)
-        async with AsyncSqliteSaver.from_conn_string(str(file)) as saver:
-            yield saver
-    else:
+
+@asynccontextmanager
+async def _sqlite(file: Path) -> AsyncIterator[BaseCheckpointSaver[str]]:
+    from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+
+    file.parent.mkdir(parents=True, exist_ok=True)
+    async with AsyncSqliteSaver.from_conn_string(str(file)) as saver:
+        yield saver
+
+
+@asynccontextmanager
+async def _postgres(url: str) -> AsyncIterator[BaseCheckpointSaver[str]]:
+    """A pool rather than one connection: it outlives a restart of the server."""
+    try:
+        from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+        from psycopg.rows import dict_row
+        from psycopg_pool import AsyncConnectionPool, PoolTimeout
+    except ImportError as error:
         raise ConfigError(
-            f"checkpoints in {url.partition(':')[0]} are not supported yet", hint="use sqlite:///FILE"
-        )
+            f"PostgreSQL needs a package that is missing: {error.name}",
+            hint="pip install 'proxycouncil[postgres]'",
+        ) from error
+    pool = AsyncConnectionPool(
+        url,
+        max_size=_CONNECTIONS,
+        min_size=1,
+        open=False,
+        check=AsyncConnectionPool.check_connection,
+        # What the checkpointer asks for: its migrations can't run inside a transaction.
+        kwargs={"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row},
+    )
+    try:
+        await pool.open(wait=True, timeout=_CONNECT_WITHIN_S)
+    except PoolTimeout as error:
+        await pool.close()
+        raise ConfigError(
+            f"no PostgreSQL server answers at {_shown(url)}",
+            hint="start it, or mend council.checkpoints; user, password and database must be right too",
+        ) from error
+    async with pool:
+        saver = AsyncPostgresSaver(pool)  # type: ignore[arg-type]  # the rows' type lies in kwargs
+        await saver.setup()
+        yield saver
+
+
+def _shown(url: str) -> str:
+    """The address without user and password."""
+    parts = urlsplit(url)
+    return f"{parts.hostname or 'localhost'}:{parts.port or 5432}{parts.path}"

@@ -34,6 +34,7 @@ RESERVED_NAMES = frozenset({"general", "council", "base", "antiexpert"})
 _NAME = re.compile(r"[a-z][a-z0-9_-]{2,}")
 _PATH_PREFIXES = ("./", "../", "/", "~")
 _SQLITE = "sqlite:///"
+_POSTGRES = ("postgresql://", "postgres://")
 
 Positive: TypeAlias = Annotated[int, Field(strict=True, ge=1)]
 Share: TypeAlias = Annotated[float, Field(strict=True, ge=0.0, le=1.0)]
@@ -57,8 +58,10 @@ def _path_or_hub_id(value: str, info: ValidationInfo) -> str:
 
 
 def _checkpoint_url(value: str, info: ValidationInfo) -> str:
+    if value.startswith(_POSTGRES):
+        return value
     if not value.startswith(_SQLITE):
-        raise ValueError("must be sqlite:///FILE")
+        raise ValueError("must be sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE")
     return f"{_SQLITE}{_resolved(Path(value.removeprefix(_SQLITE)), info)}"
 
 
@@ -159,7 +162,7 @@ class DeliberationConfig(Section):
     calibration: Location | None = None
     """File with what was fitted on calibration questions; unset: uncalibrated, and said so."""
     checkpoints: CheckpointUrl | None = None
-    """`sqlite:///FILE`: where conversations are kept; unset: in memory, forgotten with the process."""
+    """`sqlite:///FILE` or `postgresql://…`, where conversations are kept; unset: gone with the process."""
     max_new_tokens: Positive = 48
     """Length of one answer."""
     verbatim: Annotated[bool, Field(strict=True)] = False

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import queue
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
@@ -21,27 +20,29 @@ from proxycouncil.council.assembly import (
     open_engine,
     open_library,
     seats,
-    settings,
 )
+from proxycouncil.council.assembly import settings as graph_settings
 from proxycouncil.council.background import BackgroundLoop
 from proxycouncil.council.budget import BudgetedSearcher
 from proxycouncil.council.config import CouncilConfig
 from proxycouncil.council.events import Answer, CouncilEvent, DecisionEvent, as_event, failed_answer
-from proxycouncil.council.questions import Question, cleaned
+from proxycouncil.council.questions import Question, as_question, cleaned
 from proxycouncil.errors import CouncilError, LibraryError, UnknownDomainError, UsageError
 from proxycouncil.graphs.context import Consultation, CouncilContext
 
 if TYPE_CHECKING:
+    from langchain_core.runnables import RunnableConfig
+    from langchain_core.tools import BaseTool
     from langgraph.graph.state import CompiledStateGraph
-    from transformers import PreTrainedTokenizerBase
 
-    from proxycouncil.graphs.protocols import Generator, Searcher
+    from proxycouncil.graphs.protocols import Generator as Writer
+    from proxycouncil.graphs.protocols import Searcher
+    from proxycouncil.graphs.run_settings import RunSettings
     from proxycouncil.graphs.state import Citation, CouncilState, Message
     from proxycouncil.specialists.family import Family
+    from proxycouncil.specialists.request import Event, Request
 
 Emit = Callable[[CouncilEvent], None]
-
-_DONE = object()
 
 
 class Council:
@@ -55,16 +56,19 @@ class Council:
         config: the settings; see `Council.starter()` and `Council.from_file()`.
         generator: writes instead of an engine of this council's own.
         searcher: finds instead of the library that the settings name; or a function that opens one.
+        origin: what opens the same council again, "starter" or the path of a council.toml; "": nothing does.
     """
 
     def __init__(
         self,
         config: CouncilConfig,
         *,
-        generator: Generator | None = None,
+        generator: Writer | None = None,
         searcher: Searcher | Callable[[], Searcher] | None = None,
+        origin: str = "",
     ) -> None:
         self.config = config
+        self.origin = origin
         self.calibration = load_calibration(config.council.calibration)
         self._engine = Opening(lambda: open_engine(config), name="council-engine")
         self._generator = generator or OpeningEngine(self._engine)
@@ -83,12 +87,13 @@ class Council:
         """The embedded council: small, six domains, no network, no key."""
         from proxycouncil.council import starter
 
-        return cls(CouncilConfig.load(starter.DIRECTORY / "council.toml"), searcher=starter.open_library)
+        config = CouncilConfig.load(starter.DIRECTORY / "council.toml")
+        return cls(config, searcher=starter.open_library, origin="starter")
 
     @classmethod
     def from_file(cls, path: str | Path) -> Self:
         """The council that a council.toml describes."""
-        return cls(CouncilConfig.load(path))
+        return cls(CouncilConfig.load(path), origin=str(Path(path).expanduser().resolve()))
 
     @property
     def members(self) -> tuple[str, ...]:
@@ -96,27 +101,25 @@ class Council:
         return tuple(seats(self.config, self._alphas))
 
     @property
+    def alphas(self) -> dict[str, float]:
+        """How strongly each member is steered now; 0 where it is the base alone."""
+        sitting = seats(self.config, self._alphas)
+        return {name: sum(pair.alpha for pair in member.pairs) for name, member in sitting.items()}
+
+    @property
+    def family(self) -> Family | None:
+        """The models, loaded by now or by this; None where a generator was given instead."""
+        return self._engine.get().family if self._owns_engine else None
+
+    @property
     def library(self) -> Searcher:
         """Where passages come from; opened on first use."""
         return self._library.get()
 
     @property
-    def generator(self) -> Generator:
+    def generator(self) -> Writer:
         """What writes: this council's engine, or the one it was given."""
         return self._generator
-
-    @property
-    def tokenizer(self) -> PreTrainedTokenizerBase:
-        """What spells the tokens of a ballot's trace.
-
-        Raises:
-            UsageError: this council was given a generator that is no engine.
-        """
-        engine = self._engine.get() if self._owns_engine else self._generator
-        family: Family | None = getattr(engine, "family", None)
-        if family is None:
-            raise UsageError("what writes here has no vocabulary", hint="tokens are an engine's to tell")
-        return family.tokenizer
 
     def warm(self) -> None:
         """Begin to load weights and index, without waiting."""
@@ -129,13 +132,25 @@ class Council:
         self._known([member])
         self._alphas[member] = alpha
 
+    def context(self, settings: RunSettings | None = None) -> CouncilContext:
+        """What a run of the graph needs, for `create_council_graph(council.context)`; opens the library."""
+        context = CouncilContext(
+            generator=self._generator,
+            searcher=self._searcher(),
+            members=seats(self.config, self._alphas),
+            settings=graph_settings(self.config),
+            calibration=self.calibration,
+            consultation=Consultation(),
+        )
+        return context if settings is None else settings.apply(context)
+
     def ask(
-        self, question: str, *, thread: str | None = None, members: Sequence[str] | None = None
+        self, question: str | Question, *, thread: str | None = None, members: Sequence[str] | None = None
     ) -> Answer:
         """Answer a question.
 
         Args:
-            question: in plain words.
+            question: in plain words; or a `Question`, which says everything itself.
             thread: name of a conversation: follow-ups are understood in its light.
             members: ask just those; by default the router chooses.
 
@@ -144,48 +159,50 @@ class Council:
             UnknownDomainError: a member that does not exist.
             CouncilError: weights or index can't be opened.
         """
-        return self._loop.run(self._run(Question(question, thread, tuple(members or ())), _ignore))
+        return self._loop.run(self._run(as_question(question, thread, members=members), _ignore))
 
     async def aask(
-        self, question: str, *, thread: str | None = None, members: Sequence[str] | None = None
+        self, question: str | Question, *, thread: str | None = None, members: Sequence[str] | None = None
     ) -> Answer:
         """As `ask`."""
         return await asyncio.wrap_future(
-            self._loop.submit(self._run(Question(question, thread, tuple(members or ())), _ignore))
+            self._loop.submit(self._run(as_question(question, thread, members=members), _ignore))
         )
 
     def stream(
-        self, question: str, *, thread: str | None = None, members: Sequence[str] | None = None
-    ) -> Iterator[CouncilEvent]:
+        self, question: str | Question, *, thread: str | None = None, members: Sequence[str] | None = None
+    ) -> Generator[CouncilEvent, None, None]:
         """Events as they happen, the decision last. Closing the iterator stops the members."""
-        events: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        future = self._loop.submit(self._run(Question(question, thread, tuple(members or ())), events.put))
-        future.add_done_callback(lambda _: events.put(_DONE))
-        try:
-            while (event := events.get()) is not _DONE:
-                yield event
-            future.result()
-        finally:
-            future.cancel()
+        asked = as_question(question, thread, members=members)
+        return self._loop.stream(lambda emit: self._run(asked, emit))
 
-    async def astream(
-        self, question: str, *, thread: str | None = None, members: Sequence[str] | None = None
-    ) -> AsyncIterator[CouncilEvent]:
+    def astream(
+        self, question: str | Question, *, thread: str | None = None, members: Sequence[str] | None = None
+    ) -> AsyncGenerator[CouncilEvent, None]:
         """As `stream`."""
-        events: asyncio.Queue[Any] = asyncio.Queue()
-        loop = asyncio.get_running_loop()
+        asked = as_question(question, thread, members=members)
+        return self._loop.astream(lambda emit: self._run(asked, emit))
 
-        def put(event: object) -> None:
-            loop.call_soon_threadsafe(events.put_nowait, event)
+    def write(self, request: Request) -> Generator[Event, None, None]:
+        """One text by the council's models, outside any vote: what is written, then its `Generation`."""
+        return self._loop.stream(lambda emit: self._write(request, emit))
 
-        future = self._loop.submit(self._run(Question(question, thread, tuple(members or ())), put))
-        future.add_done_callback(lambda _: put(_DONE))
-        try:
-            while (event := await events.get()) is not _DONE:
-                yield event
-            future.result()
-        finally:
-            future.cancel()
+    def awrite(self, request: Request) -> AsyncGenerator[Event, None]:
+        """As `write`."""
+        return self._loop.astream(lambda emit: self._write(request, emit))
+
+    def resume(self, thread: str) -> Answer | None:
+        """Finish the turn that a killed process left behind: members that had finished are not asked again.
+
+        None where no turn of that conversation is unfinished.
+        """
+        return self._loop.run(self._resume(thread))
+
+    def as_tool(self, *, name: str = "council", member: str | None = None) -> BaseTool:
+        """The council, or one member of it, as a LangChain tool: text for the agent, `Answer` as artifact."""
+        from proxycouncil.council.langchain import council_tool
+
+        return council_tool(self, name=name, member=member)
 
     def ask_many(
         self,
@@ -260,16 +277,24 @@ class Council:
         async with self._turns[question.thread]:
             return await self._turn(question, emit)
 
-    async def _turn(self, question: Question, emit: Emit) -> Answer:
+    async def _resume(self, thread: str) -> Answer | None:
+        async with self._turns[thread]:
+            graph = await self._graph(remembers=True)
+            snapshot = await graph.aget_state(_thread(thread))
+            if not snapshot.next:
+                return None
+            self.warm()
+            return await self._turn(Question(snapshot.values["question"], thread), _ignore, anew=False)
+
+    async def _turn(self, question: Question, emit: Emit, *, anew: bool = True) -> Answer:
         started = perf_counter()
-        thread = question.thread
-        graph = await self._graph(remembers=thread is not None)
-        context = await self._context()
+        graph = await self._graph(remembers=question.thread is not None)
+        context = await asyncio.to_thread(self.context, question.settings)
         timings = {"open": perf_counter() - started}
         state: CouncilState = {}
         async for part in graph.astream(
-            {"question": question.text, "members": list(question.members)},
-            {"configurable": {"thread_id": thread}} if thread else None,
+            question.as_input() if anew else None,
+            None if question.thread is None else _thread(question.thread),
             context=context,
             stream_mode=["custom", "values"],
             version="v2",
@@ -282,25 +307,27 @@ class Council:
                 emit(as_event(part["data"]))
         if isinstance(self._engine.failure, CouncilError):
             raise self._engine.failure
-        answer = self._answer(
-            question.text, state, thread=thread, seconds=perf_counter() - started, timings=timings
-        )
+        answer = self._answer(question, state, seconds=perf_counter() - started, timings=timings)
         emit(answer.decision)
         return answer
 
+    async def _write(self, request: Request, emit: Callable[[Event], None]) -> None:
+        async with aclosing(cast("AsyncGenerator[Event, None]", self._generator.generate(request))) as events:
+            async for event in events:
+                emit(event)
+
     def _answer(
-        self,
-        question: str,
-        state: CouncilState,
-        *,
-        thread: str | None,
-        seconds: float,
-        timings: dict[str, float],
+        self, question: Question, state: CouncilState, *, seconds: float, timings: dict[str, float]
     ) -> Answer:
         fields = dict(state["decision"])
-        fields["citations"] = [self._placed(citation) for citation in state["decision"]["citations"]]
+        fields["citations"] = [self.placed(citation) for citation in state["decision"]["citations"]]
         decision = DecisionEvent.model_validate(
-            {"question": question, "standalone": state["standalone"], "thread": thread, **fields}
+            {
+                "question": question.text,
+                "standalone": state["standalone"],
+                "thread": question.thread,
+                **fields,
+            }
         )
         return Answer(
             decision=decision,
@@ -311,23 +338,13 @@ class Council:
             timings=timings,
         )
 
-    def _placed(self, citation: Citation) -> Citation:
+    def placed(self, citation: Citation) -> Citation:
         """The citation with the path its document has now; inside, sources are relative and may move."""
         resolve = getattr(self._library.get(), "resolve", Path)
         try:
             return {**citation, "source": str(resolve(citation["source"]))}
         except LibraryError:
             return citation
-
-    async def _context(self) -> CouncilContext:
-        return CouncilContext(
-            generator=self._generator,
-            searcher=await asyncio.to_thread(self._searcher),
-            members=seats(self.config, self._alphas),
-            settings=settings(self.config),
-            calibration=self.calibration,
-            consultation=Consultation(),
-        )
 
     def _searcher(self) -> Searcher:
         """The library, its slates cut to what the base may read."""
@@ -362,15 +379,20 @@ class Council:
 
     async def _history(self, thread: str) -> list[Message]:
         graph = await self._graph(remembers=True)
-        snapshot = await graph.aget_state({"configurable": {"thread_id": thread}})
+        snapshot = await graph.aget_state(_thread(thread))
         return list(snapshot.values.get("history", []))
 
     def _known(self, members: Iterable[str]) -> None:
+        known = self.members
         for name in members:
-            if name not in self.members:
+            if name not in known:
                 raise UnknownDomainError(
-                    f"no member is called {name!r}", hint=f"members are {', '.join(self.members)}"
+                    f"no member is called {name!r}", hint=f"members are {', '.join(known)}"
                 )
+
+
+def _thread(name: str) -> RunnableConfig:
+    return {"configurable": {"thread_id": name}}
 
 
 def _ignore(_: CouncilEvent) -> None:

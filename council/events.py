@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
@@ -16,11 +16,15 @@ from proxycouncil.graphs.state import (
     Tally,
 )
 
+VERSION: Final = 1
+"""Of every event. Fields may be added within it; one that is renamed, removed or changes its meaning makes
+the next version, and docs/events.md says how the two differ."""
+
 
 class _Event(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    v: Literal[1] = 1
+    v: Literal[1] = VERSION
 
 
 class RouteEvent(_Event):
@@ -37,6 +41,8 @@ class MemberStartEvent(_Event):
     type: Literal["member.start"] = "member.start"
     member: str
     slate: Slate
+    alpha: float | None = None
+    """How strongly it is steered; 0 is the base alone."""
 
 
 class MemberTokenEvent(_Event):
@@ -92,6 +98,29 @@ _EVENTS: TypeAdapter[CouncilEvent] = TypeAdapter(CouncilEvent)
 def as_event(fields: dict[str, Any]) -> CouncilEvent:
     """The event that a node reported as a plain dict."""
     return _EVENTS.validate_python(fields)
+
+
+def events_schema() -> dict[str, Any]:
+    """JSON Schema of one event as it is written. It allows more fields, as version 1 may get some."""
+    schema = _EVENTS.json_schema(mode="serialization")
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"One event of a council, version {VERSION}",
+        **_open(schema),
+    }
+
+
+def _open(schema: Any) -> Any:  # noqa: ANN401 (any JSON)
+    """The same without what forbids further fields: ours check themselves, readers should not."""
+    if isinstance(schema, list):
+        return [_open(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: _open(value)
+        for key, value in schema.items()
+        if not (key == "additionalProperties" and value is False)
+    }
 
 
 class Answer(BaseModel):

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from proxycouncil.errors import QuestionError
+
+if TYPE_CHECKING:
+    from proxycouncil.graphs.run_settings import RunSettings
+    from proxycouncil.graphs.state import CouncilInput, Message
 
 MAX_CHARACTERS = 4_000
 """A question longer than this is a document: more than any slate that would be read beside it."""
@@ -13,11 +19,29 @@ MAX_CHARACTERS = 4_000
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question, the conversation it belongs to, and who may be asked (nobody named: the router chooses)."""
+    """A question, the conversation it belongs to, and who may be asked (nobody named: the router chooses).
+
+    A caller that keeps the conversation itself hands over its `history` instead of naming a `thread`.
+    """
 
     text: str
     thread: str | None = None
     members: tuple[str, ...] = ()
+    history: tuple[Message, ...] = ()
+    settings: RunSettings | None = None
+    """What this question sets otherwise than the council."""
+
+    def as_input(self) -> CouncilInput:
+        """What the graph is given; a history of its own only where the caller keeps one."""
+        given: CouncilInput = {"question": self.text, "members": list(self.members)}
+        return {**given, "history": list(self.history)} if self.history else given
+
+
+def as_question(
+    question: str | Question, thread: str | None = None, *, members: Sequence[str] | None = None
+) -> Question:
+    """A `Question` as it is, or one made of its text."""
+    return question if isinstance(question, Question) else Question(question, thread, tuple(members or ()))
 
 
 def cleaned(text: str) -> str:

@@ -11,13 +11,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from proxycouncil.council.rendering import visible
+from proxycouncil.errors import UsageError
 from proxycouncil.specialists.request import SteeringTrace
 from proxycouncil.specialists.token_rows import TokenRow, rows_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+    from proxycouncil.council.council import Council
     from proxycouncil.graphs.state import Ballot
+    from proxycouncil.specialists.family import Family
 
 SHADES = (0.05, 0.2, 0.5, 1.0, 2.0)
 """KL in nats from which on a token is shaded one step deeper; below the first it is not shaded."""
@@ -64,6 +67,18 @@ class Steered:
 def steered(ballots: Iterable[Ballot], tokenizer: PreTrainedTokenizerBase) -> list[Steered]:
     """The readings that were written to their end, by a writer that keeps a trace."""
     return [one for one in (_steered(ballot, tokenizer) for ballot in ballots) if one.rows]
+
+
+def tokenizer_of(council: Council) -> PreTrainedTokenizerBase:
+    """What spells the tokens of a council's ballots.
+
+    Raises:
+        UsageError: it was given a generator that is no engine.
+    """
+    family: Family | None = council.family or getattr(council.generator, "family", None)
+    if family is None:
+        raise UsageError("what writes here has no vocabulary", hint="tokens are an engine's to tell")
+    return family.tokenizer
 
 
 def shade(kl: float) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from proxycouncil.graphs.state import Citation, ExcerptRecord
 
@@ -17,10 +18,12 @@ _ENOUGH = 0.6
 """Share of an answer's content words that must stand in an excerpt before it is cited."""
 
 
-def content_words(text: str) -> list[str]:
+# Every member reads the shared slate: its words are the same for all of them.
+@lru_cache(maxsize=1024)
+def content_words(text: str) -> tuple[str, ...]:
     """Lower-cased words that carry meaning; all of them where a text has no others."""
-    words = [word.casefold() for word in _WORD.findall(text)]
-    return [word for word in words if word not in _HOLLOW] or words
+    words = tuple(word.casefold() for word in _WORD.findall(text))
+    return tuple(word for word in words if word not in _HOLLOW) or words
 
 
 def support(answer: str, excerpt: str) -> float:
@@ -67,6 +70,7 @@ def citation(excerpt: ExcerptRecord) -> Citation:
     )
 
 
+@lru_cache(maxsize=1024)
 def _flat(text: str) -> str:
     """The words alone, so that punctuation and line breaks do not hide a verbatim quotation."""
     return f" {' '.join(word.casefold() for word in _WORD.findall(text))} "

@@ -23,6 +23,7 @@ from proxycouncil.graphs.state import (
     Slate,
     Status,
     Trace,
+    Usage,
 )
 from proxycouncil.retrieval.passage import Excerpt
 from proxycouncil.specialists.request import Generation, Prompt, Request, Sampling, Snippet, TextDelta
@@ -80,7 +81,7 @@ async def consult(assignment: Assignment, context: CouncilContext, emit: Emit) -
 
 async def _ballot(reading: _Reading) -> Ballot:
     """Read under the deadline and the brake; turn every ending into a ballot."""
-    reading.say("member.start")
+    reading.say("member.start", alpha=_alpha(reading.member))
     work = asyncio.create_task(_read(reading))
     brake = asyncio.create_task(reading.context.consultation.wait())
     limit = reading.context.settings.deadline_s + _GRACE_S
@@ -108,6 +109,14 @@ async def _read(reading: _Reading) -> Ballot:
     """Find what to read, let the steered model write, judge what it wrote."""
     excerpts = await _excerpts(reading)
     generation = await _write(reading, excerpts)
+    ballot = _ended(reading, excerpts, generation)
+    ballot["usage"] = Usage(
+        prompt_tokens=generation.prompt_tokens, completion_tokens=len(generation.token_ids)
+    )
+    return ballot
+
+
+def _ended(reading: _Reading, excerpts: list[ExcerptRecord], generation: Generation) -> Ballot:
     if generation.finish_reason == "deadline":
         return _unfinished(reading, "late")
     if generation.finish_reason in ("error", "cancelled"):
@@ -142,7 +151,11 @@ async def _write(reading: _Reading, excerpts: Sequence[ExcerptRecord]) -> Genera
         ),
         pairs=reading.member.pairs,
         sampling=Sampling(
-            max_new_tokens=settings.max_new_tokens, seed=_seed(reading), verbatim=settings.verbatim
+            temperature=settings.temperature,
+            max_new_tokens=settings.max_new_tokens,
+            stop=settings.stop,
+            seed=_seed(reading),
+            verbatim=settings.verbatim,
         ),
         deadline_s=settings.deadline_s,
     )
@@ -227,6 +240,11 @@ def _trace(generation: Generation) -> Trace:
         base_top=list(steering.base_top),
         steered_top=list(steering.steered_top),
     )
+
+
+def _alpha(member: Member) -> float:
+    """How strongly the member is steered; 0 where it is the base alone."""
+    return sum(pair.alpha for pair in member.pairs)
 
 
 def _mean(values: Sequence[float]) -> float | None:

@@ -49,6 +49,11 @@ class Settings:
     """Members write only what stands on their slate, or the refusal."""
     unsure_below: float | None = None
     """A member less sure of its reading than this casts its best excerpt verbatim. None: never."""
+    temperature: float = 0.0
+    stop: tuple[str, ...] = ()
+    """A member's text ends before the first of these."""
+    members: tuple[str, ...] = ()
+    """Ask just those, unless the question itself names some; empty: the router chooses."""
 
 
 class Consultation:

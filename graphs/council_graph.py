@@ -20,6 +20,7 @@ from proxycouncil.graphs.consult import consult, record
 from proxycouncil.graphs.context import CouncilContext, Emit
 from proxycouncil.graphs.decide import decide
 from proxycouncil.graphs.route import route
+from proxycouncil.graphs.run_settings import RunSettings
 from proxycouncil.graphs.state import (
     Assignment,
     Ballot,
@@ -38,21 +39,27 @@ HISTORY_TURNS = 20
 
 Update: TypeAlias = dict[str, Any]
 Node: TypeAlias = Callable[[Any, CouncilContext, Emit], Awaitable[Update]]
+Given: TypeAlias = CouncilContext | Callable[[], CouncilContext] | None
 
 
 def create_council_graph(
-    context: CouncilContext | None = None,
-) -> StateGraph[CouncilState, CouncilContext, CouncilInput, CouncilOutput]:
+    context: Given = None,
+) -> StateGraph[CouncilState, Any, CouncilInput, CouncilOutput]:
     """The council as an uncompiled graph.
 
     Args:
-        context: used where a run brings none of its own, so that the compiled graph can be a subgraph of a
-            graph that knows nothing of councils. `graph.ainvoke(…, context=…)` wins over it.
+        context: the council itself, or a function that opens it with the first question
+            (`Council.context`). With it a run may bring `RunSettings`, as an object or a dict, and the
+            compiled graph can be a subgraph of a graph that knows nothing of councils. Without it every
+            run brings a `CouncilContext`.
 
     Nodes are asynchronous: run the compiled graph with `ainvoke` or `astream`.
     """
     graph = StateGraph(
-        CouncilState, context_schema=CouncilContext, input_schema=CouncilInput, output_schema=CouncilOutput
+        CouncilState,
+        context_schema=CouncilContext if context is None else RunSettings,
+        input_schema=CouncilInput,
+        output_schema=CouncilOutput,
     )
     graph.add_node("understand", _bound(_understand, "understand", context))
     graph.add_node("route", _bound(_route, "route", context))
@@ -69,13 +76,11 @@ def create_council_graph(
     return graph
 
 
-def _bound(node: Node, name: str, fallback: CouncilContext | None) -> Callable[..., Awaitable[Update]]:
+def _bound(node: Node, name: str, given: Given) -> Callable[..., Awaitable[Update]]:
     """The node as LangGraph calls it; its duration is reported as a `stage` event."""
 
-    async def run(state: CouncilState | Assignment, runtime: Runtime[CouncilContext]) -> Update:
-        context = runtime.context or fallback
-        if context is None:
-            raise TypeError("the council graph needs a CouncilContext: graph.ainvoke(…, context=…)")
+    async def run(state: CouncilState | Assignment, runtime: Runtime[Any]) -> Update:
+        context = await _context(runtime.context, given)
         started = perf_counter()
         update = await node(state, context, runtime.stream_writer)
         runtime.stream_writer({"type": "stage", "stage": name, "seconds": perf_counter() - started})
@@ -83,6 +88,17 @@ def _bound(node: Node, name: str, fallback: CouncilContext | None) -> Callable[.
 
     run.__name__ = name
     return run
+
+
+async def _context(brought: object, given: Given) -> CouncilContext:
+    """The context of this run. What a surrounding graph keeps in its own context is none of our business."""
+    if isinstance(brought, CouncilContext):
+        return brought
+    # Opening a council reads files: not on the event loop.
+    context = await asyncio.to_thread(given) if callable(given) else given
+    if context is None:
+        raise TypeError("the council graph needs a CouncilContext: graph.ainvoke(…, context=…)")
+    return brought.apply(context) if isinstance(brought, RunSettings) else context
 
 
 async def _understand(state: CouncilState, context: CouncilContext, _: Emit) -> Update:
@@ -108,7 +124,7 @@ async def _route(state: CouncilState, context: CouncilContext, emit: Emit) -> Up
         ask_at_most=settings.ask_at_most,
         mass=settings.mass,
         seats=tuple(context.members),
-        members=state.get("members") or None,
+        members=state.get("members") or list(settings.members) or None,
     )
     emit({"type": "route", "standalone": question, "route": chosen})
     if not chosen["members"]:

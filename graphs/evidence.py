@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from proxycouncil.graphs.state import Ballot, Citation
 from proxycouncil.graphs.wording import tidy
@@ -28,6 +29,8 @@ _ORDERS = re.compile(
 )
 
 
+# A vote checks the same few quotations many times over.
+@lru_cache(maxsize=1024)
 def instructs(text: str) -> bool:
     """Whether a text reads as orders to its reader; such a text is no evidence for what it orders.
 

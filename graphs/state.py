@@ -86,6 +86,13 @@ class Trace(TypedDict):
     steered_top: list[int]
 
 
+class Usage(TypedDict):
+    """Tokens of one reading, as the base counts them."""
+
+    prompt_tokens: int
+    completion_tokens: int
+
+
 class Ballot(TypedDict):
     """One reading by one member. Made only by consult; never altered after."""
 
@@ -106,6 +113,8 @@ class Ballot(TypedDict):
     seconds: float
     trace: NotRequired[Trace]
     """Of what the member wrote itself, also where it then quoted; not there where it finished nothing."""
+    usage: NotRequired[Usage]
+    """Left out where no generation came back: crashed, stopped, late without a word."""
 
 
 class Group(TypedDict):
@@ -189,10 +198,14 @@ class Assignment(TypedDict):
 
 
 class CouncilInput(TypedDict, total=False):
-    """What a caller puts in; `members` asks just those."""
+    """What a caller puts in; `members` asks just those.
+
+    `history` is for callers that keep the conversation themselves; without it the checkpointer's is used.
+    """
 
     question: str
     members: list[str]
+    history: list[Message]
 
 
 class CouncilOutput(TypedDict, total=False):

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from proxycouncil.errors import LibraryError, QuestionError, UnknownDomainError
 from proxycouncil.retrieval.bank import RememberingEncoder, VectorBank
@@ -35,6 +35,9 @@ from proxycouncil.retrieval.slate import (
     within_budget,
 )
 from proxycouncil.retrieval.store import Store, is_url
+
+if TYPE_CHECKING:
+    from chromadb.api.client import Client
 
 _QUESTIONS_REMEMBERED = 16
 
@@ -202,6 +205,21 @@ class Library:
         """Pairwise cosines of the texts."""
         vectors = self._encoder.encode(texts)
         return [[float(cosine) for cosine in row] for row in vectors @ vectors.T]
+
+    def encode(self, texts: Sequence[str]) -> list[list[float]]:
+        """Vectors as they are stored: unit length, by this library's embedder."""
+        return [[float(value) for value in row] for row in self._encoder.encode(texts)]
+
+    def collection(self, domain: str) -> tuple[Client, str]:
+        """Chroma's own client and the name of the domain's collection, for those who read it directly.
+
+        Both end with the next write to this library. Writing to it goes past our locks and checks: `ingest`.
+
+        Raises:
+            UnknownDomainError: the library holds no such domain.
+        """
+        self._known([domain])
+        return self._store.collection(domain)
 
     def resolve(self, source: str) -> Path:
         """Where a passage's document lies now.

@@ -78,6 +78,11 @@ class Store:
         with self._mutex:
             return {domain: shelf.root for domain, shelf in self._shelves.items()}
 
+    def collection(self, domain: str) -> tuple[Client, str]:
+        """Chroma's own client and the name of the domain's collection; both end with the next write."""
+        with self._mutex:
+            return self._require_client(), chroma.collection_name(domain)
+
     def rows(self, domain: str) -> list[Row]:
         """The domain's passages, in the order of their sources."""
         with self._reading(domain) as shelf:

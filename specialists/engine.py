@@ -32,7 +32,8 @@ class Engine:
     the others wait; `threads` is torch's number of threads (by default 1 for a family of under 100 M
     parameters, else torch's own choice). `drafts` tokens are written ahead by the experts and verified by
     the base in one forward, which changes no token: a number for always so many (0: none), None for as many
-    as pay by the clock. Close it, or use it as a context manager.
+    as pay by the clock. `memory` bounds the caches of all texts at once, in bytes: what does not fit waits.
+    Close it, or use it as a context manager.
     """
 
     def __init__(
@@ -42,13 +43,16 @@ class Engine:
         max_rows: int = 32,
         threads: int | None = None,
         drafts: int | None = None,
+        memory: int | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.family = family
         self._clock = clock
         self.pace = Pace(fixed=drafts)
         """How far drafting looks ahead, and how often it is right."""
-        self._worker = Worker(family, max_rows=max_rows, threads=threads, pace=self.pace, clock=clock)
+        self._worker = Worker(
+            family, max_rows=max_rows, threads=threads, pace=self.pace, memory=memory, clock=clock
+        )
         self._finalizer = weakref.finalize(self, self._worker.stop)
 
     async def generate(self, request: Request) -> AsyncGenerator[Event, None]:

@@ -191,7 +191,12 @@ class Family:
         from proxycouncil.specialists.loading import load_module
 
         tokenizer = self._tokenizer_of(name, checkpoint)
-        return Model(name, load_module(checkpoint, self.device, self.dtype), tokenizer)
+        module = load_module(checkpoint, self.device, self.dtype)
+        if name == BASE:  # the small models carry adapters, and are small
+            from proxycouncil.specialists.packing import pack
+
+            pack(module)
+        return Model(name, module, tokenizer)
 
     def _load_adapter(self, name: str, checkpoint: Checkpoint) -> Part:
         if name in (BASE, ANTIEXPERT):

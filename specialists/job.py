@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from proxycouncil.errors import EngineError, PromptTooLongError
 from proxycouncil.specialists.copybook import Copying, open_copybook
 from proxycouncil.specialists.lane import Row
+from proxycouncil.specialists.reading import PIECE
 from proxycouncil.specialists.request import (
     Event,
     FinishReason,
@@ -46,6 +47,8 @@ class Job:
     room: int = 0
     """Most tokens that may be written."""
     written: list[Written] = field(default_factory=list)
+    fault: str | None = None
+    """What went wrong in its own row."""
 
     def prepare(self, family: Family) -> None:
         """Resolve names, load what is missing, encode the prompt for every part.
@@ -64,6 +67,23 @@ class Job:
             after=text.main.row.prompt[-8:],
             trim=isinstance(request.prompt, Prompt),
         )
+
+    @property
+    def is_long(self) -> bool:
+        """Whether its prompt is read piece by piece."""
+        return self.text is not None and any(len(voice.row.ids) > PIECE for voice in self.text.voices)
+
+    @property
+    def cache_bytes(self) -> int:
+        """What its rows take in the caches of all models when they are as long as they may become."""
+        voices = self.text.voices if self.text else []
+        return sum((len(voice.row.prompt) + self.room) * voice.part.model.cache_bytes for voice in voices)
+
+    def come_back(self) -> None:
+        """Be ready to join anew behind what is written: the rows were let go."""
+        for voice in self.require_text().voices:
+            voice.row.behind = tuple(self.require_text().tokens[:-1])
+            voice.row.opening = None
 
     @property
     def prompt_tokens(self) -> int:
@@ -91,6 +111,9 @@ class Job:
     def _accept(self, written: Written, end_ids: frozenset[int]) -> FinishReason | None:
         if self.writer is None:
             raise EngineError(f"request {self.request.id} was not prepared")
+        if written.broken:
+            self.fault = "the models gave no numbers (NaN) for this text"
+            return "error"
         self.require_text().tokens.append(written.token)
         self.written.append(written)
         if written.token in end_ids:
@@ -104,7 +127,7 @@ class Job:
         """Tell the consumer what was held back and, last, the whole generation."""
         if self.writer is not None:
             self._tell(self.writer.finish())
-        self.send(self._generation(reason, now, error))
+        self.send(self._generation(reason, now, error or self.fault))
 
     def _tell(self, new: str) -> None:
         if new:

@@ -24,13 +24,20 @@ class Row:
 
     prompt: tuple[int, ...]
     adapter: str
+    behind: tuple[int, ...] = ()
+    """Tokens written already when the row joins: of a text that had to leave and comes back."""
     opening: Tensor | None = None
     """Logits `[vocab]` after the prompt, kept for rows that begin alike."""
 
     @property
     def key(self) -> tuple[str, tuple[int, ...]]:
         """Rows of equal keys begin with the same forward."""
-        return self.adapter, self.prompt
+        return self.adapter, self.ids
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """What is read when the row joins."""
+        return self.prompt + self.behind
 
 
 class Lane:
@@ -50,7 +57,7 @@ class Lane:
         known = list({row.key: readers[row.key] for row in rows if row.key in readers}.values())
         cache = self._read(fresh)
         for reader in known:
-            cache.append(self._cache.beginning(self.rows.index(reader), len(reader.prompt)))
+            cache.append(self._cache.beginning(self.rows.index(reader), len(reader.ids)))
         order = {row.key: place for place, row in enumerate([*fresh, *known])}
         openings = {row.key: row.opening for row in [*fresh, *known]}
         cache.take([order[row.key] for row in rows])
@@ -59,6 +66,31 @@ class Lane:
         self._cache.append(cache)
         self.rows += rows
         return torch.stack([row.opening for row in rows if row.opening is not None])
+
+    def begin(self, row: Row) -> RowCache:
+        """A cache for a row that is read apart: empty, or whole if some row here has read the same."""
+        reader = next((known for known in self.rows if known.key == row.key), None)
+        if reader is None:
+            return RowCache([0])
+        row.opening = reader.opening
+        return self._cache.beginning(self.rows.index(reader), len(row.ids))
+
+    def read_on(self, row: Row, cache: RowCache, count: int) -> bool:
+        """Read the next `count` tokens of the row's prompt into its own cache; whether all has been read."""
+        import torch
+
+        start = cache.lengths[0]
+        chunk = row.ids[start : start + count]
+        if chunk:
+            ids = torch.tensor([chunk], device=self.model.device)
+            positions = torch.arange(start, start + len(chunk), device=self.model.device).unsqueeze(0)
+            row.opening = self._forward(ids, cache, [len(chunk)], positions, [row])[0, -1]
+        return start + len(chunk) == len(row.ids)
+
+    def join(self, row: Row, cache: RowCache) -> None:
+        """Put a row that was read apart beside the others."""
+        self._cache.append(cache)
+        self.rows.append(row)
 
     def advance(self, tokens: Tensor) -> Tensor:
         """Read more tokens `[rows, new]` in every row; logits `[rows, new, vocab]`, one after each."""
@@ -90,10 +122,10 @@ class Lane:
         cache = RowCache([0] * len(rows))
         if not rows:
             return RowCache()
-        lengths = [len(row.prompt) for row in rows]
+        lengths = [len(row.ids) for row in rows]
         width = max(lengths)
         device = self.model.device
-        padded = [[0] * (width - len(row.prompt)) + list(row.prompt) for row in rows]
+        padded = [[0] * (width - len(row.ids)) + list(row.ids) for row in rows]
         begins = torch.tensor([[length - width] for length in lengths], device=device)
         positions = (torch.arange(width, device=device) + begins).clamp_min(0)
         logits = self._forward(torch.tensor(padded, device=device), cache, lengths, positions, rows)

@@ -5,6 +5,7 @@ Knows devices and number formats; nothing of adapters, nor of which part of a fa
 
 from __future__ import annotations
 
+import platform
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from proxycouncil.errors import FamilyError
@@ -42,12 +43,19 @@ def choose_dtype(name: str, device: torch.device, parameters: int) -> torch.dtyp
         chosen: torch.dtype = getattr(torch, name)
         return chosen
     if device.type == "cpu":
-        # torch has no public test for bfloat16 on a CPU; this is the one that its own inductor uses.
-        has_bfloat16 = torch.ops.mkldnn._is_mkldnn_bf16_supported()  # noqa: SLF001
-        return torch.bfloat16 if parameters >= SMALL and has_bfloat16 else torch.float32
+        return torch.bfloat16 if parameters >= SMALL and has_bfloat16_units() else torch.float32
     if device.type == "cuda" and not torch.cuda.is_bf16_supported():
         return torch.float16
     return torch.bfloat16
+
+
+def has_bfloat16_units() -> bool:
+    """Whether the processor multiplies bfloat16 itself; one that only emulates it is several times slower."""
+    import torch
+
+    if platform.machine().lower() in {"x86_64", "amd64"}:
+        return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()  # noqa: SLF001
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # noqa: SLF001
 
 
 def load_tokenizer(checkpoint: Checkpoint) -> PreTrainedTokenizerBase:

@@ -53,6 +53,14 @@ class Model:
         return int(self._text_config.vocab_size)
 
     @property
+    def cache_bytes(self) -> int:
+        """What one token takes in its cache: keys and values of every layer."""
+        config = self._text_config
+        heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+        size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        return int(2 * config.num_hidden_layers * heads * size * self.module.dtype.itemsize)
+
+    @property
     def softcap(self) -> float | None:
         """Bound of its final soft-capping (Gemma 2), or none."""
         return getattr(self._text_config, "final_logit_softcapping", None)

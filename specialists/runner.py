@@ -18,6 +18,7 @@ from proxycouncil.specialists.drafting import Drafting
 from proxycouncil.specialists.lane import Lane, Row
 from proxycouncil.specialists.mixing import Heard, mix
 from proxycouncil.specialists.pace import Pace
+from proxycouncil.specialists.reading import Reading
 from proxycouncil.specialists.sampler import choose
 from proxycouncil.specialists.steering import divergence
 from proxycouncil.specialists.text import Text
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from proxycouncil.specialists.family import Family
+    from proxycouncil.specialists.model import Model
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,8 @@ class Written:
     base_top: int
     steered_top: int
     near_tie: bool
+    broken: bool
+    """The models gave no numbers here: the token means nothing."""
 
 
 class Runner:
@@ -47,19 +51,48 @@ class Runner:
         self._family, self._pace, self._clock = family, pace, clock
         self._lanes: dict[int, Lane] = {}
         self._texts: list[Text] = []
+        self._reading: Reading | None = None
 
-    def prefill(self, texts: Sequence[Text]) -> list[Written]:
-        """Let texts join: read their prompts and choose their first tokens."""
+    def prefill(self, texts: Sequence[Text]) -> list[tuple[Text, list[Written]]]:
+        """Let texts join: read their prompts and choose their first tokens; none for texts that come back."""
         lanes = self._rows_by_lane(texts).items()
         heard = [(lane, rows, lane.admit(rows).unsqueeze(1)) for lane, rows in lanes]
         self._texts += texts
-        return [places[0] for places in self._choose(texts, heard, [[] for _ in texts])]
+        return self._open(texts, heard)
+
+    def begin(self, text: Text) -> None:
+        """Let one text with a long prompt join piece by piece: `read_on` until it has."""
+        self._reading = Reading(text, self._lane)
+
+    @property
+    def is_writing(self) -> bool:
+        """Whether there are texts to go on with."""
+        return bool(self._texts)
+
+    @property
+    def is_reading(self) -> bool:
+        """Whether a long prompt is under way."""
+        return self._reading is not None
+
+    def read_on(self) -> list[tuple[Text, list[Written]]]:
+        """Read the next piece of a long prompt; the text's first token once it has joined."""
+        reading = self._reading
+        if reading is None or not reading.read_on():
+            return []
+        self._reading = None
+        self._texts.append(reading.text)
+        heard = [
+            (self._lane(voice.part.model), [voice.row], voice.row.opening[None, None])
+            for voice in reading.text.voices
+            if voice.row.opening is not None
+        ]
+        return self._open([reading.text], heard)
 
     def decode(self) -> list[tuple[Text, list[Written]]]:
         """Give every running text one more token, or as many as were drafted rightly and one more."""
         began = self._clock()
         drafting = Drafting(self._texts, self._pace.choose(len(self._texts), self._spare()))
-        heard = drafting.run(list(self._lanes.values()))
+        heard = drafting.run([lane for lane in self._lanes.values() if lane.rows])
         drafts = drafting.drafts
         chosen = self._choose(self._texts, heard, drafts)
         kept = [
@@ -76,24 +109,32 @@ class Runner:
     def drop(self, texts: Sequence[Text]) -> None:
         """Let texts leave; their rows are free at once."""
         leaving = {id(text) for text in texts}
+        if self._reading and id(self._reading.text) in leaving:
+            self._reading = None
         self._texts = [text for text in self._texts if id(text) not in leaving]
         staying = {id(voice.row) for text in self._texts for voice in text.voices}
         for lane in self._lanes.values():
             lane.keep([row for row in lane.rows if id(row) in staying])
-        self._lanes = {key: lane for key, lane in self._lanes.items() if lane.rows}
+        if self._reading is None:
+            self._lanes = {key: lane for key, lane in self._lanes.items() if lane.rows}
 
     def reset(self) -> None:
         """Let everything go, after a failure."""
-        self._texts, self._lanes = [], {}
+        self._texts, self._lanes, self._reading = [], {}, None
 
     def _rows_by_lane(self, texts: Sequence[Text]) -> dict[Lane, list[Row]]:
         grouped: dict[Lane, list[Row]] = {}
         for text in texts:
             for voice in text.voices:
-                model = voice.part.model
-                lane = self._lanes.setdefault(id(model), Lane(model))
-                grouped.setdefault(lane, []).append(voice.row)
+                grouped.setdefault(self._lane(voice.part.model), []).append(voice.row)
         return grouped
+
+    def _lane(self, model: Model) -> Lane:
+        return self._lanes.setdefault(id(model), Lane(model))
+
+    def _open(self, texts: Sequence[Text], heard: Sequence[Heard]) -> list[tuple[Text, list[Written]]]:
+        chosen = self._choose(texts, heard, [[] for _ in texts])
+        return [(text, [] if text.tokens else places) for text, places in zip(texts, chosen, strict=True)]
 
     def _spare(self) -> int:
         """How far all texts can be read ahead; a context that is nearly full holds all back."""
@@ -142,9 +183,10 @@ def _to_host(tokens: Tensor, near: Tensor, base: Tensor, steered: Tensor) -> lis
     import torch
 
     logprobs = torch.log_softmax(steered, dim=-1).gather(1, tokens.unsqueeze(1)).squeeze(1)
-    columns = (tokens, logprobs, divergence(steered, base), base.argmax(-1), steered.argmax(-1), near)
+    broken = steered.isnan().any(-1)
+    columns = (tokens, logprobs, divergence(steered, base), base.argmax(-1), steered.argmax(-1), near, broken)
     told = torch.stack([column.float() for column in columns], dim=1).tolist()
     return [
-        Written(int(token), logprob, kl, int(base_top), int(steered_top), bool(tie))
-        for token, logprob, kl, base_top, steered_top, tie in told
+        Written(int(token), logprob, kl, int(base_top), int(steered_top), bool(tie), bool(nothing))
+        for token, logprob, kl, base_top, steered_top, tie, nothing in told
     ]

@@ -11,10 +11,15 @@ PREFILL_TOKENS = 16_384
 
 
 class Scheduler:
-    """First come, first served; at most `max_rows` texts at once; reading goes before writing."""
+    """First come, first served; at most `max_rows` texts at once; reading goes before writing.
 
-    def __init__(self, max_rows: int) -> None:
-        self._max_rows = max_rows
+    `memory`: bytes that the caches of all texts at once may take, at their longest; None: no limit.
+    """
+
+    def __init__(self, max_rows: int, *, memory: int | None = None) -> None:
+        self._max_rows, self._memory = max_rows, memory
+        self.limit = max_rows
+        """Texts at once: fewer for a while after memory has run out."""
         self.waiting: deque[Job] = deque()
         self.running: list[Job] = []
 
@@ -35,13 +40,32 @@ class Scheduler:
             self.waiting.remove(job)
 
     def admit(self) -> list[Job]:
-        """Move those that may begin now from waiting to running."""
+        """Move those that may begin now from waiting to running; one that is long begins alone."""
         admitted: list[Job] = []
         tokens = 0
-        while self.waiting and len(self.running) < self._max_rows:
+        while self.waiting and len(self.running) < self.limit and self._fits(self.waiting[0]):
             tokens += self.waiting[0].prompt_tokens
-            if admitted and tokens > PREFILL_TOKENS:
+            if admitted and (tokens > PREFILL_TOKENS or self.waiting[0].is_long):
                 break
             admitted.append(self.waiting.popleft())
             self.running.append(admitted[-1])
+            if admitted[-1].is_long:
+                break
         return admitted
+
+    def shrink(self) -> list[Job]:
+        """Half as many at once from now on; all that ran wait again, in their order. Returns those."""
+        back = self.running
+        self.limit = max(1, len(back) // 2)
+        self.waiting.extendleft(reversed(back))
+        self.running = []
+        return back
+
+    def recover(self) -> None:
+        """One more at once, up to the most: something has ended well."""
+        self.limit = min(self._max_rows, self.limit + 1)
+
+    def _fits(self, job: Job) -> bool:
+        if self._memory is None:
+            return True
+        return sum(one.cache_bytes for one in (*self.running, job)) <= self._memory

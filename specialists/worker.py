@@ -35,11 +35,13 @@ class Worker:
         max_rows: int,
         threads: int | None,
         pace: Pace,
+        memory: int | None,
         clock: Callable[[], float],
     ) -> None:
         self._family, self._threads, self._clock = family, threads, clock
         self._commands: SimpleQueue[Command] = SimpleQueue()
-        self._scheduler = Scheduler(max_rows)
+        self._memory = memory
+        self._scheduler = Scheduler(max_rows, memory=memory)
         self._runner = Runner(family, pace, clock=clock)
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -118,9 +120,14 @@ class Worker:
     def _step(self) -> None:
         self._end_late()
         try:
-            if not self._read():
+            if self._runner.is_reading:
+                self._accept(self._runner.read_on())
+                self._write()
+            elif not self._read():
                 self._write()
         except Exception as error:  # noqa: BLE001 - whatever it is, its requests must end and the thread live
+            if _is_out_of_memory(error) and self._give_way():
+                return
             self._fail(error)
 
     def _read(self) -> bool:
@@ -129,23 +136,36 @@ class Worker:
             return False
         start = self._clock()
         for job in jobs:
-            job.started = start
-        written = self._runner.prefill([job.require_text() for job in jobs])
-        for job in jobs:
-            job.first = self._clock()
-        self._accept([(job, [first]) for job, first in zip(jobs, written, strict=True)])
+            job.started = job.started or start
+        if jobs[0].is_long:
+            self._runner.begin(jobs[0].require_text())
+        else:
+            self._accept(self._runner.prefill([job.require_text() for job in jobs]))
         return True
 
     def _write(self) -> None:
-        if not self._scheduler.running:
-            return
-        owners = {id(job.text): job for job in self._scheduler.running}
-        self._accept([(owners[id(text)], written) for text, written in self._runner.decode()])
+        if self._runner.is_writing:
+            self._accept(self._runner.decode())
 
-    def _accept(self, step: list[tuple[Job, list[Written]]]) -> None:
-        end_ids = self._family.end_ids
-        reasons = [(job, job.accept(written, end_ids)) for job, written in step]
+    def _accept(self, step: list[tuple[Text, list[Written]]]) -> None:
+        owners = {id(job.text): job for job in self._scheduler.running}
+        end_ids, now = self._family.end_ids, self._clock()
+        told = [(owners[id(text)], written) for text, written in step]
+        for job, written in told:
+            job.first = job.first or (now if written else 0.0)
+        reasons = [(job, job.accept(written, end_ids)) for job, written in told]
         self._end([(job, reason) for job, reason in reasons if reason is not None])
+
+    def _give_way(self) -> bool:
+        """After memory ran out: let all rows go and go on with half of them; False for one that is alone."""
+        alone = len(self._scheduler.running) < 2
+        self._runner.reset()
+        _free_cached_memory()
+        if alone:
+            return False
+        for job in self._scheduler.shrink():
+            job.come_back()
+        return True
 
     def _prepare(self, job: Job) -> None:
         if self._stopping:
@@ -153,6 +173,7 @@ class Worker:
             return
         try:
             job.prepare(self._family)
+            self._check_memory(job)
         except CouncilError as error:
             self._known.discard(job.request.id)
             job.send(error)
@@ -161,6 +182,14 @@ class Worker:
             job.finish("error", self._clock(), _cause(error))
         else:
             self._scheduler.add(job)
+
+    def _check_memory(self, job: Job) -> None:
+        if self._memory is not None and job.cache_bytes > self._memory:
+            raise EngineError(
+                f"request {job.request.id} may need {job.cache_bytes / 1e6:.0f} MB of cache, "
+                f"the engine has {self._memory / 1e6:.0f} MB",
+                hint="give the engine more memory, or ask for fewer tokens",
+            )
 
     def _cancel(self, request_id: str) -> None:
         self._end([(job, "cancelled") for job in self._scheduler.jobs if job.request.id == request_id])
@@ -180,6 +209,7 @@ class Worker:
         now = self._clock()
         for job, reason in ended:
             job.finish(reason, now)
+        self._scheduler.recover()
 
     def _free(self, jobs: list[Job]) -> None:
         texts: list[Text] = []
@@ -201,6 +231,20 @@ class Worker:
 def closed() -> EngineClosedError:
     """What a request hears whose engine was shut down."""
     return EngineClosedError("the engine was closed", hint="make a new Engine")
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """torch has a class for it on accelerators; its allocator for the CPU raises a plain RuntimeError."""
+    import torch
+
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "DefaultCPUAllocator" in str(error)
+
+
+def _free_cached_memory() -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def _cause(error: Exception) -> str:

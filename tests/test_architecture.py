@@ -18,7 +18,9 @@ HEAVY = set("torch transformers peft chromadb sentence_transformers langgraph sk
 LOADED_ON_PURPOSE = {
     "graphs/council_graph.py",
     "specialists/composite.py",
+    "specialists/consistent.py",
     "specialists/growing_layer.py",
+    "specialists/packing.py",
 }
 """Modules that exist to tie a heavy library in, and are themselves imported inside functions only."""
 

@@ -1,5 +1,6 @@
 """The chat: what a scripted session shows, how it is interrupted, kept and resumed."""
 
+import json
 import signal
 import stat
 import subprocess
@@ -21,6 +22,7 @@ from proxycouncil.council.cli.app import run
 from proxycouncil.council.cli.running import Process
 from proxycouncil.council.config import CouncilConfig
 from proxycouncil.council.council import Council
+from proxycouncil.council.feedback import Feedback
 from proxycouncil.council.rendering import console_for, one_line, visible
 from proxycouncil.specialists.request import Request
 
@@ -165,6 +167,68 @@ def test_everybody_failing_is_shown_and_the_chat_goes_on():
     shown, _ = session(QUESTION, "/why", replies={"*": RuntimeError("out of paper")})
     assert shown.count("out of paper") >= 2
     assert "outcome" in shown
+
+
+class TestFeedback:
+    def session(self, tmp_path: Path, *lines: str, replies: Any = None) -> list[dict[str, Any]]:
+        file = tmp_path / "state" / "feedback.jsonl"
+        kept = Feedback(file, clock=lambda: "2026-01-02T03:04:05+00:00")
+        shown, _ = session(*lines, replies=replies, feedback=kept)
+        assert shown.count("kept as") == sum("agree" in line for line in lines)
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        return [json.loads(line) for line in file.read_text().splitlines()]
+
+    def test_agreeing_and_disagreeing_keep_labelled_questions(self, tmp_path):
+        first, second, third = self.session(
+            tmp_path, QUESTION, "/agree", "/disagree", "/disagree what is \u2028 forgone"
+        )
+        assert (first["right"], first["accepted"]) == (True, [ANSWER])
+        assert (second["right"], second["accepted"]) == (False, [])
+        assert (third["right"], third["accepted"]) == (False, ["what is \u2028 forgone"])
+        assert first["question"] == QUESTION
+        assert first["tally"]["groups"]
+        assert len(first["ballots"]) > 2
+        assert first["at"] == "2026-01-02T03:04:05+00:00"
+
+    def test_not_knowing_can_be_right(self, tmp_path):
+        (kept,) = self.session(tmp_path, QUESTION, "/agree", replies={})
+        assert (kept["outcome"], kept["right"], kept["accepted"]) == ("abstain", True, [])
+
+    def test_there_must_be_an_answer_and_a_place(self):
+        shown, _ = session("/agree", QUESTION, "/disagree")
+        assert "nothing was answered yet" in shown
+        assert "this session keeps nothing" in shown
+
+
+class TestExport:
+    def test_pages_tell_sources_and_verdict(self, tmp_path):
+        markdown, html = tmp_path / "talk.md", tmp_path / "talk.html"
+        session(QUESTION, "What is a fever?", f"/export {markdown}", f"/export {html}", root=tmp_path)
+        for page in (markdown.read_text(), html.read_text()):
+            assert page.index(QUESTION) < page.index(ANSWER) < page.index("What is a fever?")
+            assert "Opportunity cost" in page
+            assert "economics.md:5" in page
+            assert "consensus" in page
+        assert html.read_text().startswith("<!doctype html>")
+
+    def test_what_was_written_is_data(self, tmp_path):
+        replies = {"*": '<script>alert("x")</script> the value of <img src=x onerror=y>'}
+        files = [tmp_path / "talk.md", tmp_path / "talk.html"]
+        session("What is <b>opportunity cost</b>?", *(f"/export {file}" for file in files), replies=replies)
+        for file in files:
+            page = file.read_text()
+            assert "&lt;script&gt;" in page
+            assert not any(live in page for live in ("<script", "<img", "<b>opp"))
+
+    @pytest.mark.parametrize("line", ["/export", "/export talk", "/export talk.pdf"])
+    def test_other_files_are_refused(self, line):
+        assert "ends in .md or .html" in session(QUESTION, line)[0]
+
+    def test_nothing_is_overwritten(self, tmp_path):
+        file = tmp_path / "talk.html"
+        file.write_text("mine")
+        assert "is there already" in session(QUESTION, f"/export {file}")[0]
+        assert file.read_text() == "mine"
 
 
 class TestInterrupts:

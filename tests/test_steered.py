@@ -26,7 +26,7 @@ from proxycouncil.council.cli.running import Process
 from proxycouncil.council.config import CouncilConfig
 from proxycouncil.council.council import Council
 from proxycouncil.council.rendering import console_for
-from proxycouncil.council.steered import SHADES, STRONGEST, Steered, shade, steered
+from proxycouncil.council.steered import SHADES, STRONGEST, Steered, shade, steered, tokenizer_of
 from proxycouncil.council.tokens_page import save_page, tokens_page
 from proxycouncil.council.tokens_text import show_tokens, tokens_text
 from proxycouncil.errors import UsageError
@@ -333,4 +333,4 @@ class TestAsk:
 
 def test_a_generator_that_is_no_engine_has_no_tokens_to_tell() -> None:
     with council_of(FakeGenerator()) as council, pytest.raises(UsageError, match="no vocabulary"):
-        _ = council.tokenizer
+        tokenizer_of(council)

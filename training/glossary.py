@@ -47,7 +47,7 @@ class GlossaryCases:
         """The entry's own sentence among `shown` (one to five, drawn if 0), or a slate without it."""
         draw = self._draw
         shown = shown or draw.randint(1, 5)
-        wanted: Direction = direction or draw.choice(DIRECTIONS)
+        wanted: Direction = draw.choice(DIRECTIONS) if direction is None else direction
         others = self._others(entry, shown if refuse else shown - 1)
         snippets = [_snippet(other, draw) for other in (others if refuse else [entry, *others])]
         draw.shuffle(snippets)

@@ -21,6 +21,7 @@ import torch
 from tqdm import tqdm
 
 from proxycouncil.specialists.exercises import Batch, Collator
+from proxycouncil.specialists.loading import has_bfloat16_units
 from training.batches import CaseBatches, TextBatches, in_order
 from training.recipe import ModelRecipe, Recipe
 from training.run import Run, Step
@@ -69,7 +70,7 @@ class Trainer:
         torch.set_num_threads(threads or self.recipe.threads)
         torch.manual_seed(recipe.seed)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.bf16 = self.device.type == "cuda" or _bf16_is_faster()
+        self.bf16 = self.device.type == "cuda" or has_bfloat16_units()
         self.run = run
         self._stopped = False
         loaded: Any = run.load_model(recipe.family / name, scratch=scratch)
@@ -123,7 +124,7 @@ class Trainer:
 
     def evaluate(self) -> float:
         """Mean loss over the held-out cases, written down."""
-        self.model.eval()
+        self.model.train(mode=False)
         with torch.no_grad(), self._precision():
             losses = [float(self.loss(self.model, self._moved(batch))) for batch in self.held_out]
         self.model.train()
@@ -192,20 +193,6 @@ def _optimizers(model: PreTrainedModel, recipe: ModelRecipe, *, muon: bool) -> l
         groups.append({"params": hidden, "weight_decay": 0.05, "scale": 1.0})
     found.append(torch.optim.AdamW(groups, lr=recipe.rate, betas=(0.9, 0.95), fused=True))
     return found
-
-
-def _bf16_is_faster() -> bool:
-    """Measured on a product of the family's size: a processor without bf16 units emulates it slowly."""
-
-    def seconds(dtype: torch.dtype) -> float:
-        left, right = torch.ones(2048, 384, dtype=dtype), torch.ones(384, 1024, dtype=dtype)
-        _ = left @ right
-        began = monotonic()
-        for _ in range(20):
-            _ = left @ right
-        return monotonic() - began
-
-    return seconds(torch.bfloat16) < seconds(torch.float32)
 
 
 def main(arguments: Sequence[str] | None = None, *, clock: Callable[[], float] = monotonic) -> None:

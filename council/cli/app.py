@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import typer
+from typer.core import TyperOption
 from typer.main import get_command
 
 from proxycouncil import __version__
-from proxycouncil.council.cli import ask, chat, doctor, evaluation, library, project, tune
+from proxycouncil.council.cli import ask, chat, doctor, doors, evaluation, library, project, tune
 from proxycouncil.council.cli.running import Debug, Process, guarded
 
 
@@ -26,7 +27,7 @@ def _root(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """A council of proxy-tuned specialists: routed, grounded, voted, honest about what it does not know."""
+    """A council of proxy-tuned specialists, honest about what it does not know."""
 
 
 def create_app() -> typer.Typer:
@@ -45,6 +46,8 @@ def create_app() -> typer.Typer:
     app.command("inspect")(library.inspect)
     app.command("init")(project.init)
     app.command("tune")(tune.tune)
+    app.command("serve")(doors.serve)
+    app.command("mcp")(doors.mcp)
     app.command("graph")(project.graph)
     app.command("doctor")(doctor.doctor)
     app.add_typer(evaluation.create_group(), name="eval")
@@ -55,6 +58,10 @@ def run(arguments: Sequence[str], process: Process | None = None) -> int:
     """Run one command line and return the exit code."""
     process = process or Process()
     command = get_command(create_app())
+    for option in command.params:
+        # Help fits one screen: every command shows --debug, and a script to copy is for those who know of it.
+        if isinstance(option, TyperOption) and option.name in ("debug", "show_completion"):
+            option.hidden = True
 
     def work() -> int:
         try:

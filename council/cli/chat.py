@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from proxycouncil.council.council import Council
 
 LAST = "last"
+FEEDBACK = "feedback.jsonl"
 
 
 def chat(
@@ -35,6 +36,7 @@ def chat(
     from proxycouncil.council.chat import Chat
     from proxycouncil.council.chat_commands import phrases
     from proxycouncil.council.chat_input import open_reader
+    from proxycouncil.council.feedback import Feedback
     from proxycouncil.council.rendering import console_for
 
     state = None if no_history else state_directory()
@@ -44,7 +46,14 @@ def chat(
         history = state / "history" if state else None
         reader = open_reader(history=history, phrases=phrases(council.members))
         console = console_for(sys.stdout)
-        talk = Chat(council, thread=name, reader=reader, console=console, locate=locator(council))
+        talk = Chat(
+            council,
+            thread=name,
+            reader=reader,
+            console=console,
+            locate=locator(council),
+            feedback=Feedback(state / FEEDBACK) if state else None,
+        )
         if sys.stdout.isatty():
             talk.say(f"session {name}: ask, or /help", style="dim")
         talk.run()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from proxycouncil.council.events import Answer, BallotEvent, CouncilEvent, DecisionEvent
 from proxycouncil.council.rendering import console_for
-from proxycouncil.council.steered import steered
+from proxycouncil.council.steered import steered, tokenizer_of
 from proxycouncil.council.tokens_page import save_page, tokens_page
 from proxycouncil.council.tokens_text import show_tokens
 from proxycouncil.errors import UsageError
@@ -45,7 +45,7 @@ class TokensReporter:
             self._tell(answer.decision.question, answer.ballots)
 
     def _tell(self, question: str, ballots: list[Ballot]) -> None:
-        readings = steered(ballots, self._council.tokenizer)
+        readings = steered(ballots, tokenizer_of(self._council))
         if self._show or not readings:
             console = console_for(sys.stderr)
             console.print()

@@ -4,7 +4,8 @@ CouncilError
 ├── UsageError               the caller's mistake                        exit 2
 │   ├── ConfigError          council.toml: names key, value, what is allowed
 │   ├── QuestionError        empty, blank or too long
-│   └── UnknownDomainError   a member or domain that does not exist
+│   ├── UnknownDomainError   a member or domain that does not exist
+│   └── NotSupportedError    something that this council's models can't do
 ├── FamilyError              weights missing, damaged or foreign          exit 2
 │   └── VocabularyError      two tokenizers do not mean the same ids
 ├── LibraryError             an index that can't be used or written       exit 2
@@ -15,6 +16,7 @@ CouncilError
 ├── EngineError              a request that can't be decoded
 │   ├── PromptTooLongError
 │   └── EngineClosedError
+├── CouncilAbstainedError    the council does not know, and was told to raise that
 └── CouncilFailedError       every member failed                          exit 3
 """
 
@@ -58,6 +60,12 @@ class UnknownDomainError(UsageError):
     """No specialist, member or collection has that name."""
 
     code = "unknown_domain"
+
+
+class NotSupportedError(UsageError, NotImplementedError):
+    """The models of this council can't do that; also a NotImplementedError, as LangChain expects."""
+
+    code = "not_supported"
 
 
 class FamilyError(CouncilError):
@@ -122,6 +130,12 @@ class EngineClosedError(EngineError):
     """The engine was shut down before the request ended."""
 
     code = "engine_closed"
+
+
+class CouncilAbstainedError(CouncilError):
+    """The council does not know, and the caller asked for that to be an error."""
+
+    code = "abstained"
 
 
 class CouncilFailedError(CouncilError):

@@ -1,0 +1,1 @@
+"""`council serve`: the council behind an OpenAI-compatible endpoint. Needs the extra `serve`."""

@@ -1,0 +1,78 @@
+"""What one run may set otherwise than the council's own settings: α, members, thresholds, budget.
+
+An edge: it comes from callers, other people's graphs and JSON, so it checks itself. It knows names and bounds
+and how they change a context; it refuses to know where the defaults came from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from proxycouncil.errors import UnknownDomainError
+from proxycouncil.graphs.context import CouncilContext, Member
+
+_OF_SETTINGS = (
+    "members", "ask_at_most", "mass", "ballots", "deadline_s", "quorum", "target_risk", "excerpts",
+    "max_new_tokens", "temperature", "stop",
+)  # fmt: skip
+
+AtLeastOne = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class RunSettings(BaseModel):
+    """Settings of one run (`context_schema` of a graph that was given its council); unset: the council's."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    alphas: dict[str, Annotated[float, Field(allow_inf_nan=False)]] = {}
+    """Member → α; 0 is the base."""
+    members: tuple[str, ...] | None = None
+    """Ask just those."""
+    ask_at_most: AtLeastOne | None = None
+    """Specialists asked; the generalist comes on top."""
+    mass: Share | None = None
+    """Specialists are asked until their probabilities sum to this."""
+    ballots: Annotated[int, Field(ge=1, le=2)] | None = None
+    """Readings by each member."""
+    deadline_s: Annotated[float, Field(gt=0.0)] | None = None
+    """A member that takes longer casts a late ballot."""
+    quorum: AtLeastOne | None = None
+    """Live members needed to decide."""
+    target_risk: Share | None = None
+    """Share of wrong answers among those given that calibration aims at."""
+    excerpts: AtLeastOne | None = None
+    """Excerpts on a slate."""
+    max_new_tokens: AtLeastOne | None = None
+    """Length of one answer."""
+    temperature: Annotated[float, Field(ge=0.0, allow_inf_nan=False)] | None = None
+    """0 is greedy."""
+    stop: tuple[str, ...] | None = None
+    """A text ends before the first of these."""
+
+    def apply(self, context: CouncilContext) -> CouncilContext:
+        """The context as this run wants it.
+
+        Raises:
+            UnknownDomainError: it names a member that does not sit in the council.
+        """
+        changed: dict[str, Any] = {
+            name: value for name in _OF_SETTINGS if (value := getattr(self, name)) is not None
+        }
+        for name in (*self.alphas, *(self.members or ())):
+            if name not in context.members:
+                raise UnknownDomainError(
+                    f"no member is called {name!r}", hint=f"members are {', '.join(context.members)}"
+                )
+        members = {
+            name: _steered(member, self.alphas[name]) if name in self.alphas else member
+            for name, member in context.members.items()
+        }
+        return replace(context, settings=replace(context.settings, **changed), members=members)
+
+
+def _steered(member: Member, alpha: float) -> Member:
+    return replace(member, pairs=tuple(replace(pair, alpha=alpha) for pair in member.pairs))
