@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from proxycouncil.council.rendering import ballots_table, one_line, pairs_table, sources_text
+from proxycouncil.council.steered import steered, tokenizer_of
+from proxycouncil.council.tokens_page import save_page, tokens_page
+from proxycouncil.council.tokens_text import show_tokens
 from proxycouncil.errors import UsageError
 
 if TYPE_CHECKING:
@@ -80,6 +83,17 @@ def _why(chat: Chat, _: str) -> None:
 
 def _ballots(chat: Chat, _: str) -> None:
     chat.console.print(ballots_table(_last(chat).ballots))
+
+
+def _tokens(chat: Chat, rest: str) -> None:
+    answer = _last(chat)
+    readings = steered(answer.ballots, tokenizer_of(chat.council))
+    if rest and readings:
+        file = Path(rest).expanduser()
+        save_page(file, tokens_page(answer.decision.question, readings))
+        chat.say(f"saved {file}")
+    else:
+        show_tokens(chat.console, readings)
 
 
 def _alpha(chat: Chat, rest: str) -> None:
@@ -183,6 +197,9 @@ COMMANDS: tuple[SlashCommand, ...] = (
     SlashCommand("/sources", "", "what the last answer rests on, with places and quotes", _sources),
     SlashCommand("/why", "", "how the last question was understood, routed and decided", _why),
     SlashCommand("/ballots", "", "every reading of the last question with its signals", _ballots),
+    SlashCommand(
+        "/tokens", "[FILE.html]", "what steering did at each token; with a file, as a page", _tokens
+    ),
     SlashCommand(
         "/alpha", "DOMAIN X", "steer a member more or less; 0 is the base", _alpha, takes_member=True
     ),

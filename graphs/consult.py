@@ -22,6 +22,7 @@ from proxycouncil.graphs.state import (
     Signals,
     Slate,
     Status,
+    Trace,
     Usage,
 )
 from proxycouncil.retrieval.passage import Excerpt
@@ -121,7 +122,7 @@ def _ended(reading: _Reading, excerpts: list[ExcerptRecord], generation: Generat
     if generation.finish_reason in ("error", "cancelled"):
         status: Status = "failed" if generation.finish_reason == "error" else "stopped"
         return _unfinished(reading, status, error=generation.error)
-    return _judged(reading, excerpts, generation)
+    return Ballot({**_judged(reading, excerpts, generation), "trace": _trace(generation)})
 
 
 async def _excerpts(reading: _Reading) -> list[ExcerptRecord]:
@@ -228,6 +229,17 @@ def _unseated(assignment: Assignment) -> Ballot:
     nobody = Member(assignment["member"])
     reading = _Reading(assignment, nobody, "shared", 0, cast(CouncilContext, None), lambda _: None)
     return _cast(reading, "failed", "", error=f"no member is called {assignment['member']!r}")
+
+
+def _trace(generation: Generation) -> Trace:
+    steering = generation.trace
+    return Trace(
+        token_ids=list(generation.token_ids),
+        logprobs=list(generation.logprobs),
+        kl=list(steering.kl),
+        base_top=list(steering.base_top),
+        steered_top=list(steering.steered_top),
+    )
 
 
 def _alpha(member: Member) -> float:

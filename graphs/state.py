@@ -73,6 +73,19 @@ class Signals(TypedDict):
     """Mean KL(steered‖base) in nats."""
 
 
+class Trace(TypedDict):
+    """What steering did at each token that a reading wrote (see `SteeringTrace`).
+
+    An engine's lists are of one length; another generator may leave some empty.
+    """
+
+    token_ids: list[int]
+    logprobs: list[float]
+    kl: list[float]
+    base_top: list[int]
+    steered_top: list[int]
+
+
 class Usage(TypedDict):
     """Tokens of one reading, as the base counts them."""
 
@@ -98,6 +111,8 @@ class Ballot(TypedDict):
     citations: list[Citation]
     error: str | None
     seconds: float
+    trace: NotRequired[Trace]
+    """Of what the member wrote itself, also where it then quoted; not there where it finished nothing."""
     usage: NotRequired[Usage]
     """Left out where no generation came back: crashed, stopped, late without a word."""
 

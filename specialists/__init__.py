@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from proxycouncil.specialists.composite import ProxyTunedForCausalLM
     from proxycouncil.specialists.engine import Engine
     from proxycouncil.specialists.family import Family
     from proxycouncil.specialists.request import (
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
         TextDelta,
     )
     from proxycouncil.specialists.steering import steer
+    from proxycouncil.specialists.transformers_generate import proxy_tuned
 
 __all__ = [
     "Engine",
@@ -25,15 +27,23 @@ __all__ = [
     "Generation",
     "Pair",
     "Prompt",
+    "ProxyTunedForCausalLM",
     "Request",
     "Sampling",
     "Snippet",
     "SteeringTrace",
     "TextDelta",
+    "proxy_tuned",
     "steer",
 ]
 
-_ELSEWHERE = {"Engine": "engine", "Family": "family", "steer": "steering"}
+_ELSEWHERE = {
+    "Engine": "engine",
+    "Family": "family",
+    "ProxyTunedForCausalLM": "composite",
+    "proxy_tuned": "transformers_generate",
+    "steer": "steering",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TextIO
+from typing import TYPE_CHECKING, Annotated, TextIO, TypeAlias
 
 import typer
 
@@ -20,6 +20,13 @@ if TYPE_CHECKING:
     from proxycouncil.council.events import Answer
     from proxycouncil.council.questions import Question
     from proxycouncil.council.saving import Runs
+
+Tokens: TypeAlias = Annotated[
+    bool, typer.Option("--tokens", help="Show what steering did at each token, on stderr.")
+]
+TokensPage: TypeAlias = Annotated[
+    Path | None, typer.Option("--tokens-html", help="Write what steering did at each token as a page.")
+]
 
 ALL_FAILED = 3
 _AT_ONCE = 4
@@ -44,6 +51,8 @@ def ask(
     thread: Annotated[
         str | None, typer.Option("--thread", help="Name of a conversation, for follow-ups.")
     ] = None,
+    tokens: Tokens = False,
+    page: TokensPage = None,
     debug: Debug = False,  # noqa: ARG001 (its callback keeps it)
 ) -> None:
     """Ask a question, or one a line of a file.
@@ -51,18 +60,23 @@ def ask(
     Exit codes: 0 answered or abstained, 2 usage or configuration, 3 every member failed, 130 interrupted.
     """
     from proxycouncil.council.cli.reporting import JsonReporter, TextReporter
+    from proxycouncil.council.cli.tokens import TokensReporter, check_page
 
     if question is not None and file is not None:
         raise UsageError("a question and --file exclude each other", hint="leave one of them out")
+    if tokens or page:
+        check_page(page, several=file is not None)
     process = process_of(ctx)
     asked = _one_question(question) if file is None else None
     with ExitStack() as stack:
         runs = stack.enter_context(_saved(save)) if save else None
         council = stack.enter_context(process.open(config))
         chosen = _members(members, council)
-        reporter = (
+        reporter: Reporter = (
             JsonReporter() if as_json else TextReporter(locate=locator(council), several=file is not None)
         )
+        if tokens or page:
+            reporter = TokensReporter(reporter, council, show=tokens, page=page)
         if asked is not None:
             code = _ask_one(
                 asked, council, reporter, thread=thread, members=chosen, timings=timings, runs=runs
