@@ -74,6 +74,8 @@ class Bench:
     """A generator whose solo model "direct" is the base tuned directly."""
     limit: int | None = None
     """An even spread of so many questions."""
+    verbatim: bool = False
+    """Single readings may only say what stands in their slate; the council does as its settings say."""
     progress: questions_table.Progress = lambda *_: None
     runs: Runs | None = None
     """Where the council's answers to the questions are kept."""
@@ -157,7 +159,7 @@ class Bench:
 
     @property
     def _sampling(self) -> Sampling:
-        return Sampling(max_new_tokens=48)
+        return Sampling(max_new_tokens=48, verbatim=self.verbatim)
 
 
 _STEERINGS: Mapping[str, Steering] = {

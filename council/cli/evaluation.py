@@ -47,6 +47,9 @@ def starter(
     direct: Annotated[
         Path | None, typer.Option(help="The base tuned directly, an adapter, as one more arm of reading.")
     ] = None,
+    verbatim: Annotated[
+        bool, typer.Option("--verbatim", help="Single readings only say what stands in their slate.")
+    ] = False,
     out: Annotated[Path | None, typer.Option(help="Write everything there as JSON, too.")] = None,
     save: Annotated[
         Path | None, typer.Option(help="Keep the council's ballots there, for revote, report, calibrate.")
@@ -69,7 +72,9 @@ def starter(
             stack.enter_context(_direct_engine(council.config.family.base, direct)) if direct else None
         )
         runs = stack.enter_context(opened_runs(save)) if save else None
-        bench = Bench(council, direct=generator, limit=limit, progress=_progress, runs=runs)
+        bench = Bench(
+            council, direct=generator, limit=limit, verbatim=verbatim, progress=_progress, runs=runs
+        )
         measured = bench.measure(_tables(tables), arms=_names(arms))
     if out:
         out.write_text(json.dumps(measured), encoding="utf-8")
