@@ -48,7 +48,9 @@ def main() -> None:
         options.json.write_text(json.dumps(figures, indent=2))
     if options.write:
         whole = json.loads(CALIBRATION.read_text(encoding="utf-8"))
-        CALIBRATION.write_text(json.dumps(whole | {"confidence": fitted}, indent=2) + "\n", encoding="utf-8")
+        with Council.starter() as council:
+            parts = {"confidence": fitted, "fingerprints": council.fingerprints()}
+        CALIBRATION.write_text(json.dumps(whole | parts, indent=2) + "\n", encoding="utf-8")
 
 
 def answered(questions: list[Question], runs: Path) -> list[Answer]:

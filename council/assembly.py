@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from proxycouncil.council.config import CouncilConfig
 from proxycouncil.errors import ConfigError
-from proxycouncil.graphs.context import GENERALIST, Member, Settings
+from proxycouncil.graphs.context import GENERALIST, Entails, Member, Settings
 from proxycouncil.specialists.request import Event, Pair, Request
 
 if TYPE_CHECKING:
@@ -109,6 +109,15 @@ def open_library(config: CouncilConfig) -> Library:
     return library
 
 
+def open_entailer(config: CouncilConfig) -> Entails | None:
+    """What says which answers follow from each other, if the file names a model; it is loaded when asked."""
+    if config.council.entailment is None:
+        return None
+    from proxycouncil.retrieval.entailment import Entailer
+
+    return Entailer(config.council.entailment)
+
+
 def seats(config: CouncilConfig, alphas: Mapping[str, float]) -> dict[str, Member]:
     """Every member by name; `alphas` overrides what the file says."""
     members = {
@@ -142,6 +151,7 @@ def settings(config: CouncilConfig) -> Settings:
         order=retrieval.order,
         max_new_tokens=council.max_new_tokens,
         verbatim=council.verbatim,
+        early_stop=council.early_stop,
         unsure_below=council.unsure_below,
     )
 

@@ -45,6 +45,7 @@ def examine(council: Council) -> Iterator[Check]:
         *((name, partial(_weights, name, where)) for name, where in weights.items()),
         ("embedder", partial(_embedder, config)),
         ("library", partial(_library, council)),
+        ("calibration", partial(_calibration, council)),
         ("disk", partial(_disk, council)),
         ("threads", partial(_threads, config)),
     ]
@@ -141,6 +142,18 @@ def _library(council: Council) -> Check:
         cure = f"council ingest {silent[0]} PATH…"
         return Check("library", "warn", f"no documents for {', '.join(silent)}", cure)
     return Check("library", "ok", f"{len(domains)} domains: {', '.join(domains)}")
+
+
+def _calibration(council: Council) -> Check:
+    """Whether confidences were fitted, and on this council as it is."""
+    cure = "council calibrate QUESTIONS"
+    if "confidence" not in (council.calibration or {}):
+        return Check("calibration", "warn", "confidences are not calibrated", cure)
+    if council.stale:
+        return Check(
+            "calibration", "warn", f"stale: {', '.join(council.stale)} changed since it was fitted", cure
+        )
+    return Check("calibration", "ok", "fitted on this council, as far as it says what it was fitted on")
 
 
 def _disk(council: Council) -> Check:

@@ -167,6 +167,10 @@ class DeliberationConfig(Section):
     """Length of one answer."""
     verbatim: Annotated[bool, Field(strict=True)] = False
     """Members write only what stands on their slate, or the refusal: for families too small to rephrase."""
+    early_stop: Annotated[bool, Field(strict=True)] = False
+    """Stop members still reading once they can't change the outcome; the decision is then marked degraded."""
+    entailment: Weights | None = None
+    """A cross-encoder for inference, path or hub id: joins answers that say one thing in other words."""
     unsure_below: Share | None = None
     """A member less sure of its reading casts its best excerpt verbatim; unset: never."""
 

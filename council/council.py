@@ -18,6 +18,7 @@ from proxycouncil.council.assembly import (
     OpeningEngine,
     load_calibration,
     open_engine,
+    open_entailer,
     open_library,
     seats,
 )
@@ -26,6 +27,7 @@ from proxycouncil.council.background import BackgroundLoop
 from proxycouncil.council.budget import BudgetedSearcher
 from proxycouncil.council.config import CouncilConfig
 from proxycouncil.council.events import Answer, CouncilEvent, DecisionEvent, as_event, failed_answer
+from proxycouncil.council.fingerprints import changed, fingerprints
 from proxycouncil.council.questions import Question, as_question, cleaned
 from proxycouncil.errors import CouncilError, LibraryError, UnknownDomainError, UsageError
 from proxycouncil.graphs.context import Consultation, CouncilContext
@@ -70,6 +72,8 @@ class Council:
         self.config = config
         self.origin = origin
         self.calibration = load_calibration(config.council.calibration)
+        self._stale: tuple[str, ...] | None = None
+        self._entails = open_entailer(config)
         self._engine = Opening(lambda: open_engine(config), name="council-engine")
         self._generator = generator or OpeningEngine(self._engine)
         self._owns_engine = generator is None
@@ -131,6 +135,21 @@ class Council:
         """Steer a member more or less from the next question on; 0 is the base."""
         self._known([member])
         self._alphas[member] = alpha
+        self._stale = None
+
+    def fingerprints(self) -> dict[str, str]:
+        """What a calibration fitted now would hold for: models, experts, library, embedder, settings."""
+        return fingerprints(
+            self.config, self._library.get(), alphas=self._alphas, own_engine=self._owns_engine
+        )
+
+    @property
+    def stale(self) -> tuple[str, ...]:
+        """Parts that have changed since the calibration was fitted; it promises nothing then."""
+        if self._stale is None:
+            fitted = "fingerprints" in (self.calibration or {})
+            self._stale = changed(self.calibration, self.fingerprints()) if fitted else ()
+        return self._stale
 
     def context(self, settings: RunSettings | None = None) -> CouncilContext:
         """What a run of the graph needs, for `create_council_graph(council.context)`; opens the library."""
@@ -140,6 +159,8 @@ class Council:
             members=seats(self.config, self._alphas),
             settings=graph_settings(self.config),
             calibration=self.calibration,
+            stale=self.stale,
+            entails=self._entails,
             consultation=Consultation(),
         )
         return context if settings is None else settings.apply(context)

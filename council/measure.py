@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
 from proxycouncil.council.council import Council
 from proxycouncil.council.questions import Question
+from proxycouncil.council.saving import Runs
 from proxycouncil.errors import UsageError
 from proxycouncil.eval import starter as questions_table
 from proxycouncil.eval.answerer import Answerer, Reply
@@ -45,14 +46,22 @@ class CouncilArm:
     council: Council
     members: Callable[[str], Sequence[str]] | None = None
     at_once: int = 4
+    runs: Runs | None = None
+    """Where every answer is kept."""
+    marked: Mapping[str, Question] = field(default_factory=dict)
+    """By text, the questions as they are saved: with their ids, and with what is right."""
 
     def answers(self, questions: Sequence[str]) -> Iterator[Reply]:
         """Replies in the order of the questions."""
         put = (
-            Question(question, members=tuple(self.members(question)) if self.members else ())
+            replace(
+                self.marked.get(question, Question(question)),
+                members=tuple(self.members(question)) if self.members else (),
+            )
             for question in questions
         )
-        for answer in self.council.ask_many(put, at_once=self.at_once):
+        answers = self.council.ask_many(self.runs.put(put) if self.runs else put, at_once=self.at_once)
+        for answer in self.runs.keep(answers) if self.runs else answers:
             yield Reply(answer.text, answer.confidence, tuple(answer.citations))
 
 
@@ -66,6 +75,8 @@ class Bench:
     limit: int | None = None
     """An even spread of so many questions."""
     progress: questions_table.Progress = lambda *_: None
+    runs: Runs | None = None
+    """Where the council's answers to the questions are kept."""
 
     def measure(self, tables: Sequence[Table], *, arms: Sequence[str] = ()) -> dict[str, Any]:
         """The tables by name; plain data for JSON. `arms` keeps some of those of the questions."""
@@ -93,12 +104,23 @@ class Bench:
             ),
             "top specialist": CouncilArm(council, lambda question: [nearest(question)]),
             "generalist": CouncilArm(council, lambda _: [GENERALIST]),
-            "council": CouncilArm(council),
+            "council": CouncilArm(council, runs=self.runs, marked=self._marked() if self.runs else {}),
         }
         unknown = set(only) - set(every)
         if unknown:
             raise UsageError(f"no arm is called {min(unknown)!r}", hint=f"arms are {', '.join(every)}")
         return {name: arm for name, arm in every.items() if not only or name in only}
+
+    def _marked(self) -> dict[str, Question]:
+        material = questions_table.load_material(questions_folder(), limit=self.limit)
+        return {
+            one.text: Question(
+                one.text,
+                id=one.id,
+                marking={"accepted": list(one.accepted), "kind": one.kind, "entry": one.entry},
+            )
+            for one in (*material.inside, *material.outside)
+        }
 
     def _questions(self, only: Sequence[str]) -> dict[str, Any]:
         material = questions_table.load_material(questions_folder(), limit=self.limit)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from proxycouncil.errors import QuestionError
 
@@ -30,6 +30,10 @@ class Question:
     history: tuple[Message, ...] = ()
     settings: RunSettings | None = None
     """What this question sets otherwise than the council."""
+    id: str = ""
+    """Names the question where its answer is saved."""
+    marking: Mapping[str, Any] = field(default_factory=dict)
+    """What says which answers are right, for whoever saves it; nobody who answers sees it."""
 
     def as_input(self) -> CouncilInput:
         """What the graph is given; a history of its own only where the caller keeps one."""

@@ -21,6 +21,8 @@ from proxycouncil.specialists import questions
 Floats: TypeAlias = npt.NDArray[np.float64]
 Numbers: TypeAlias = Sequence[float] | npt.NDArray[np.float64]
 Truths: TypeAlias = Sequence[bool] | npt.NDArray[np.bool_]
+Shares: TypeAlias = Truths | Numbers
+"""How far each answer is right: 0 or 1, or between where a tie leaves open which of several is given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ def is_right(reply: str, accepted: Sequence[str], kind: str) -> bool:
     return questions.is_right(reply, asked)
 
 
-def wilson(successes: int, total: int, *, level: float = 0.95) -> Interval:
+def wilson(successes: float, total: int, *, level: float = 0.95) -> Interval:
     """A share with its Wilson score interval; (0, 0, 1) of nothing."""
     if total == 0:
         return Interval(0.0, 0.0, 1.0)
@@ -98,33 +100,36 @@ def mcnemar(first: Truths, second: Truths) -> float:
     return min(1.0, 2 * tail / (1 << discordant))
 
 
-def brier(confidence: Numbers, right: Truths) -> float:
-    """Mean squared distance of confidence and truth."""
-    return float(np.mean((_floats(confidence) - _truths(right)) ** 2))
+def brier(confidence: Numbers, right: Shares) -> float:
+    """Mean squared distance of confidence and truth, in expectation over ties."""
+    sureness, truth = _floats(confidence), _floats(right)
+    return float(np.mean(truth * (1 - sureness) ** 2 + (1 - truth) * sureness**2))
 
 
-def ece(confidence: Numbers, right: Truths, *, bins: int = 15) -> float:
+def ece(confidence: Numbers, right: Shares, *, bins: int = 15) -> float:
     """Expected calibration error in bins of equal mass.
 
     A stable sort by confidence (the order given breaks ties), then mean |confidence − accuracy| of the bins,
     weighted by their sizes. Bins of equal width would be more biased (Roelofs et al. 2022).
     """
-    sureness, truth = _floats(confidence), _truths(right)
+    sureness, truth = _floats(confidence), _floats(right)
     order = np.argsort(sureness, kind="stable")
     filled = [part for part in np.array_split(order, bins) if part.size]
     gaps = [part.size * abs(float(sureness[part].mean() - truth[part].mean())) for part in filled]
     return float(sum(gaps)) / max(1, sureness.size)
 
 
-def auroc(score: Numbers, positive: Truths) -> float:
+def auroc(score: Numbers, positive: Shares) -> float:
     """Probability that a positive scores above a negative, ties counted half; NaN where one is missing."""
-    values, truth = _floats(score), _truths(positive)
-    positives, negatives = values[truth], np.sort(values[~truth])
-    if not positives.size or not negatives.size:
+    values, truth = _floats(score), _floats(positive)
+    order = np.argsort(values, kind="stable")
+    values, gained, lost = values[order], truth[order], 1 - truth[order]
+    if not gained.sum() or not lost.sum():
         return math.nan
-    below = np.searchsorted(negatives, positives, side="left")
-    not_above = np.searchsorted(negatives, positives, side="right")
-    return float((below + not_above).sum() / (2 * positives.size * negatives.size))
+    passed = np.concatenate([[0.0], np.cumsum(lost)])
+    below = passed[np.searchsorted(values, values, side="left")]
+    not_above = passed[np.searchsorted(values, values, side="right")]
+    return float((gained * (below + not_above)).sum() / (2 * gained.sum() * lost.sum()))
 
 
 def risk_coverage(confidence: Numbers, right: Truths) -> list[CoveragePoint]:
@@ -178,7 +183,7 @@ def risk_threshold(
     return kept
 
 
-def _floats(values: Numbers) -> Floats:
+def _floats(values: Shares) -> Floats:
     return np.asarray(values, dtype=np.float64)
 
 

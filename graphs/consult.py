@@ -83,7 +83,7 @@ async def _ballot(reading: _Reading) -> Ballot:
     """Read under the deadline and the brake; turn every ending into a ballot."""
     reading.say("member.start", alpha=_alpha(reading.member))
     work = asyncio.create_task(_read(reading))
-    brake = asyncio.create_task(reading.context.consultation.wait())
+    brake = asyncio.create_task(reading.context.consultation.wait(reading.assignment["turn"]))
     limit = reading.context.settings.deadline_s + _GRACE_S
     try:
         await asyncio.wait({work, brake}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)

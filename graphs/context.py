@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, TypeAlias
 from uuid import uuid4
 
 from proxycouncil.graphs.protocols import Generator, Searcher, SlateForm, SlateOrder
+from proxycouncil.graphs.state import Ballot
 from proxycouncil.specialists.request import Pair
 
 GENERALIST = "general"
@@ -47,6 +49,10 @@ class Settings:
     max_new_tokens: int = 48
     verbatim: bool = False
     """Members write only what stands on their slate, or the refusal."""
+    ask_between: tuple[float, float] | None = None
+    """A person decides where the confidence lies from the first to the second; needs a checkpointer."""
+    early_stop: bool = False
+    """Whether members still reading are stopped once they can't change the outcome."""
     unsure_below: float | None = None
     """A member less sure of its reading than this casts its best excerpt verbatim. None: never."""
     temperature: float = 0.0
@@ -56,24 +62,61 @@ class Settings:
     """Ask just those, unless the question itself names some; empty: the router chooses."""
 
 
+Entails: TypeAlias = Callable[[Sequence[tuple[str, str]]], Sequence[float]]
+"""Probabilities that the second text of each pair follows from the first. Blocks: called in a thread."""
+
+
+_TURNS_AT_ONCE = 256
+"""More than run side by side in one context."""
+
+
 class Consultation:
-    """The brake of one turn: stops members that are still reading. Lives in the context, never in state."""
+    """The brake of a turn: stops members that are still reading. Lives in the context, never in state.
+
+    `stop()` is for whoever runs the graph and ends everything; `settle()` ends one turn, so that a context
+    that serves many turns, one after another or side by side, is none the worse for it.
+    """
 
     def __init__(self) -> None:
-        self._stopped = asyncio.Event()
+        self._stopped = False
+        self._turns: OrderedDict[str, asyncio.Event] = OrderedDict()
+        self._heard: dict[str, list[Ballot]] = {}
 
     @property
     def stopped(self) -> bool:
-        """Whether members were told to stop."""
-        return self._stopped.is_set()
+        """Whether all members were told to stop."""
+        return self._stopped
 
     def stop(self) -> None:
         """Tell every member that still reads to hand in what it has, as `stopped`."""
-        self._stopped.set()
+        self._stopped = True
+        for brake in self._turns.values():
+            brake.set()
 
-    async def wait(self) -> None:
-        """Return once members are told to stop."""
-        await self._stopped.wait()
+    def settle(self, turn: str) -> None:
+        """Tell the members that still read in this turn that its outcome is settled."""
+        self._brake(turn).set()
+
+    def hear(self, turn: str, ballots: Sequence[Ballot]) -> Sequence[Ballot]:
+        """Take in a member's ballots; returns all that were taken in in this turn."""
+        self._brake(turn)
+        heard = self._heard.setdefault(turn, [])
+        heard += ballots
+        return heard
+
+    async def wait(self, turn: str = "") -> None:
+        """Return once members of the turn are told to stop."""
+        await self._brake(turn).wait()
+
+    def _brake(self, turn: str) -> asyncio.Event:
+        """Of this turn; turns that are long over are forgotten."""
+        if turn not in self._turns:
+            self._turns[turn] = asyncio.Event()
+            if self._stopped:
+                self._turns[turn].set()
+            if len(self._turns) > _TURNS_AT_ONCE:
+                self._heard.pop(self._turns.popitem(last=False)[0], None)
+        return self._turns[turn]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +129,10 @@ class CouncilContext:
     settings: Settings = Settings()
     calibration: Mapping[str, Any] | None = None
     """calibration.json: how routes and confidences were fitted; None: uncalibrated."""
+    stale: tuple[str, ...] = ()
+    """Parts of the council that have changed since the calibration was fitted: it promises nothing then."""
+    entails: Entails | None = None
+    """Says which answers mean the same although their words differ; None: words and numbers decide alone."""
     consultation: Consultation = field(default_factory=Consultation)
     new_turn: Callable[[], str] = lambda: uuid4().hex
 

@@ -14,11 +14,13 @@ from typing import Any, TypeAlias
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
-from langgraph.types import Overwrite, Send
+from langgraph.types import Overwrite, Send, interrupt
 
 from proxycouncil.graphs.consult import consult, record
 from proxycouncil.graphs.context import CouncilContext, Emit
-from proxycouncil.graphs.decide import decide
+from proxycouncil.graphs.decide import decide, decide_as_told
+from proxycouncil.graphs.doubt import dossier, doubtful
+from proxycouncil.graphs.early import settled
 from proxycouncil.graphs.route import route
 from proxycouncil.graphs.run_settings import RunSettings
 from proxycouncil.graphs.state import (
@@ -153,7 +155,13 @@ async def _shared_slate(question: str, members: list[str], context: CouncilConte
 def _dispatch(state: CouncilState) -> list[Send] | str:
     """One Send a member; straight to the decision where nobody is asked (a graph ends on zero Sends)."""
     assignments = [
-        Assignment(turn=state["turn"], member=name, question=state["standalone"], slate=state["slate"])
+        Assignment(
+            turn=state["turn"],
+            member=name,
+            question=state["standalone"],
+            slate=state["slate"],
+            route=state["route"],
+        )
         for name in state["route"]["members"]
     ]
     return [Send("consult", assignment) for assignment in assignments] or "decide"
@@ -161,7 +169,23 @@ def _dispatch(state: CouncilState) -> list[Send] | str:
 
 async def _consult(assignment: Assignment, context: CouncilContext, emit: Emit) -> Update:
     ballots: list[Ballot] = await consult(assignment, context, emit)
+    if context.settings.early_stop:
+        _stop_if_settled(assignment, ballots, context)
     return {"ballots": ballots}
+
+
+def _stop_if_settled(assignment: Assignment, ballots: list[Ballot], context: CouncilContext) -> None:
+    route = assignment.get("route")
+    heard = context.consultation.hear(assignment["turn"], ballots)
+    if route and settled(
+        heard,
+        route=route,
+        turn=assignment["turn"],
+        question=assignment["question"],
+        readings=context.settings.ballots,
+        quorum=context.settings.quorum,
+    ):
+        context.consultation.settle(assignment["turn"])
 
 
 async def _vote(state: CouncilState, context: CouncilContext, emit: Emit) -> Update:
@@ -171,7 +195,10 @@ async def _vote(state: CouncilState, context: CouncilContext, emit: Emit) -> Upd
 
 
 async def _decide(state: CouncilState, context: CouncilContext, _: Emit) -> Update:
-    """Decide, and remember the turn for the next question's sake."""
+    """Decide, or have a person decide, and remember the turn for the next question's sake.
+
+    An interrupted node begins anew when it is resumed: nothing before the interrupt has an effect.
+    """
     settings = context.settings
     decision = decide(
         state["tally"],
@@ -180,7 +207,17 @@ async def _decide(state: CouncilState, context: CouncilContext, _: Emit) -> Upda
         quorum=settings.quorum,
         target_risk=settings.target_risk,
         calibration=context.calibrated("confidence"),
+        stale=context.stale,
     )
+    if doubtful(decision, state["tally"], context.settings.ask_between):
+        choice = str(interrupt(dossier(state, decision)))
+        decision = decide_as_told(
+            state["tally"],
+            state["ballots"],
+            state["route"],
+            choice=choice,
+            calibration=context.calibrated("confidence"),
+        )
     history = [*state.get("history", []), _message(state, decision)]
     return {"decision": decision, "history": history[-HISTORY_TURNS:]}
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from math import fsum
 from typing import Any
 
+from proxycouncil.errors import UsageError
 from proxycouncil.graphs.confidence import (
     Confidence,
     ballots_of,
@@ -39,6 +40,7 @@ class _Case:
     quorum: int
     needed: float
     sure: Confidence
+    stale: Sequence[str] = ()
 
     @property
     def live(self) -> int:
@@ -59,6 +61,7 @@ def decide(
     quorum: int,
     target_risk: float,
     calibration: Mapping[str, Any] | None = None,
+    stale: Sequence[str] = (),
 ) -> Decision:
     """Decide one turn.
 
@@ -69,14 +72,48 @@ def decide(
         quorum: live members needed, of those asked if that many were.
         target_risk: share of given answers that may be wrong; binding only with a calibration.
         calibration: a fitted model of confidence (see `confidence.py`).
+        stale: parts of the council that have changed since it was fitted; it still orders answers then, and
+            still declines, but its confidences are no probabilities any more.
     """
     held = list(ballots)
     sure = confidence(tally, features(tally, held, route), calibration)
-    case = _Case(tally, held, route, quorum, threshold(calibration, target_risk), sure)
+    sure = sure._replace(calibrated=sure.calibrated and not stale)
+    case = _Case(tally, held, route, quorum, threshold(calibration, target_risk), sure, stale)
     refusal = _refusal(case)
     if refusal is not None:
         return _decision(case, *refusal)
     return _decision(case, *_answer(case))
+
+
+def decide_as_told(
+    tally: Tally,
+    ballots: Iterable[Ballot],
+    route: Route,
+    *,
+    choice: str,
+    calibration: Mapping[str, Any] | None = None,
+) -> Decision:
+    """Decide as a person said who saw the ballots: for one of the answers, or with "" for none of them.
+
+    The words are still a member's own. The confidence is that of the chosen answer and promises nothing:
+    nobody measured that person.
+
+    Raises:
+        UsageError: the choice is none of the answers.
+    """
+    held = list(ballots)
+    chosen = [group for group in tally["groups"] if choice in group["texts"]]
+    if choice and not chosen:
+        raise UsageError(
+            f"nobody answered {choice!r}", hint='choose the words of one of the answers, or "" for none'
+        )
+    others = [group for group in tally["groups"] if group not in chosen]
+    said = Tally({**tally, "groups": [*chosen, *others]})
+    sure = confidence(said, features(said, held, route), calibration)._replace(calibrated=False)
+    case = _Case(said, held, route, quorum=1, needed=0.0, sure=sure)
+    if not choice:
+        return _decision(case, "abstain", "A person who saw the ballots found none of the answers right.")
+    return _decision(case, "plurality", "A person who saw the ballots chose this answer.")
 
 
 def _refusal(case: _Case) -> tuple[Outcome, str] | None:
@@ -137,6 +174,8 @@ def _remarks(case: _Case, outcome: Outcome) -> str:
     said = []
     if missing and case.live:
         said.append(f"Not heard: {', '.join(missing)}. ")
+    if case.stale:
+        said.append(f"The calibration is stale: {', '.join(case.stale)} changed since it was fitted. ")
     if case.route["declined"] and outcome in ("consensus", "plurality"):
         said.append("The question seems to lie outside of the council's fields. ")
     return "".join(said)

@@ -1,13 +1,14 @@
 """Which answers mean the same: guards first, then words; complete-link groups that no order can change.
 
 Works on canonical forms made under one question. Similarity of embeddings can only keep two answers apart,
-never join them: "42 dollars" is 0.9 like "24 dollars". Without an entailment model free texts are the same
-only where one says what the other says in the same words, so paraphrases stay apart.
+never join them: "42 dollars" is 0.9 like "24 dollars". Free texts that differ in their words are the same
+only where an entailment model finds each to follow from the other, and the guards find nothing against it;
+without such a model paraphrases stay apart.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 from proxycouncil.graphs.answers import Canonical
@@ -17,6 +18,12 @@ from proxycouncil.graphs.quantities import Amount
 
 Similarity: TypeAlias = Sequence[Sequence[float]]
 """Cosines of every pair of answers, in the order of the answers."""
+
+Entailed: TypeAlias = Mapping[tuple[str, str], float]
+"""Probabilities that the second text follows from the first; pairs that are missing do not."""
+
+FOLLOWS = 0.5
+"""From this probability on one text follows from another."""
 
 FLOOR = 0.1
 """Free texts of several words below this cosine are never the same."""
@@ -54,17 +61,54 @@ def same(a: Canonical, b: Canonical, *, tolerance: float = 0.0) -> bool:
     return agree and compatible(a, b, tolerance=tolerance)
 
 
+def same_by_meaning(a: Canonical, b: Canonical, *, forth: float, back: float) -> bool:
+    """Whether two free texts follow from each other, and nothing said in one rules out the other.
+
+    Only texts in sentences or terms, neither in the question's own words alone: numbers, dates, choices,
+    lists and yes or no are compared as such, and what they say no model may overrule.
+    """
+    wordy = a.kind in _WORDY and b.kind in _WORDY and a.content.words and b.content.words
+    return bool(wordy) and min(forth, back) >= FOLLOWS and compatible(a, b)
+
+
+_WORDY = ("free", "term")
+
+
+def askable(a: Canonical, b: Canonical) -> bool:
+    """Whether an entailment model has anything to say on two answers: the cheap tests leave it open."""
+    return not same(a, b) and same_by_meaning(a, b, forth=1.0, back=1.0)
+
+
 def group(
-    answers: Sequence[Canonical], similarity: Similarity | None = None, *, tolerance: float = 0.0
+    answers: Sequence[Canonical],
+    similarity: Similarity | None = None,
+    *,
+    tolerance: float = 0.0,
+    texts: Sequence[str] = (),
+    entailed: Entailed | None = None,
 ) -> list[list[int]]:
     """Indexes of the answers that mean the same; every two in a group are the same (complete link).
 
     Answers of kind "none" are in no group. The partition does not depend on the order of the answers:
     those that agree with most others are placed first, ties by their canonical form.
+
+    Args:
+        answers: canonical forms.
+        similarity: cosines; a prefilter.
+        tolerance: of numbers.
+        texts: the answers' own words, as `entailed` knows them.
+        entailed: what follows from what.
     """
     distinct = sorted({answer for answer in answers if answer.kind != "none"}, key=_key)
     places = {answer: place for place, answer in enumerate(distinct)}
     agree = _agreement(distinct, answers, places, similarity, tolerance)
+    if entailed:
+        wordings: dict[Canonical, set[str]] = {answer: set() for answer in distinct}
+        for answer, text in zip(answers, texts, strict=True):
+            wordings.get(answer, set()).add(text)
+        for i, j in _entailing(distinct, wordings, entailed):
+            agree[i].add(j)
+            agree[j].add(i)
     cliques: list[set[int]] = []
     for place in sorted(range(len(distinct)), key=lambda place: (-len(agree[place]), place)):
         home = next((clique for clique in cliques if clique <= agree[place]), None)
@@ -74,6 +118,19 @@ def group(
             home.add(place)
     place_of = [places.get(answer) for answer in answers]
     return sorted([index for index, place in enumerate(place_of) if place in clique] for clique in cliques)
+
+
+def _entailing(
+    distinct: Sequence[Canonical], wordings: Mapping[Canonical, Collection[str]], entailed: Entailed
+) -> Iterator[tuple[int, int]]:
+    """Places of answers that follow from each other, in all the wordings that each was given in."""
+    for i, a in enumerate(distinct):
+        for j in range(i):
+            pairs = [(one, two) for one in wordings[a] for two in wordings[distinct[j]]]
+            forth = min(entailed.get((one, two), 0.0) for one, two in pairs)
+            back = min(entailed.get((two, one), 0.0) for one, two in pairs)
+            if same_by_meaning(a, distinct[j], forth=forth, back=back):
+                yield i, j
 
 
 def medoid(indexes: Sequence[int], texts: Sequence[str], similarity: Similarity | None = None) -> int:

@@ -145,8 +145,11 @@ class Tally(TypedDict):
     missing: list[str]
     """Members asked who are not live: failed, late, stopped or never heard of."""
     decisive: list[str]
-    """Members without whom another group (or none) would have led."""
+    """Members without whom another group (or none) would have led, and missing ones whose vote could have
+    made another lead."""
     degraded: bool
+    grouped_by: NotRequired[Literal["words", "entailment"]]
+    """How free texts were compared: by their words and numbers alone, or by what follows from what, too."""
 
 
 class Dissent(TypedDict):
@@ -195,6 +198,8 @@ class Assignment(TypedDict):
     member: str
     question: str
     slate: list[ExcerptRecord]
+    route: NotRequired[Route]
+    """Who else was asked: whether this member's ballots settle the outcome depends on it."""
 
 
 class CouncilInput(TypedDict, total=False):

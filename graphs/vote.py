@@ -7,11 +7,13 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from proxycouncil.graphs.answers import canonical
+from proxycouncil.graphs.grouping import askable
 from proxycouncil.graphs.state import CouncilState, Route, Tally
 from proxycouncil.graphs.weighing import tally
 
 if TYPE_CHECKING:
-    from proxycouncil.graphs.context import CouncilContext
+    from proxycouncil.graphs.context import CouncilContext, Entails
     from proxycouncil.graphs.protocols import Searcher
 
 _log = logging.getLogger(__name__)
@@ -20,16 +22,21 @@ _log = logging.getLogger(__name__)
 async def count(state: CouncilState, context: CouncilContext) -> Tally:
     """Count the turn's ballots.
 
-    Without similarities the vote goes on, by words and numbers alone, and says that it is degraded.
+    Without similarities, or without the entailment model that is set, the vote goes on, by words and numbers
+    alone, and says that it is degraded.
     """
     texts = answering_texts(state)
     similarity: Mapping[tuple[str, str], float] | None = None
+    entailed: Mapping[tuple[str, str], float] | None = None
     degraded = False
     if len(texts) > 1:
         try:
             similarity = await asyncio.to_thread(_similarity, context.searcher, texts)
-        except Exception:  # noqa: BLE001 - whatever it raises, a vote does without
-            _log.warning("no similarities, grouping goes by words alone", exc_info=True)
+            if context.entails is not None:
+                question = state["standalone"]
+                entailed = await asyncio.to_thread(entailments, context.entails, texts, question)
+        except Exception:  # noqa: BLE001 - whatever they raise, a vote does without
+            _log.warning("no similarities or entailments, grouping goes by words alone", exc_info=True)
             degraded = True
     return tally(
         state["ballots"],
@@ -38,6 +45,7 @@ async def count(state: CouncilState, context: CouncilContext) -> Tally:
         asked=state["route"]["members"],
         question=state["standalone"],
         similarity=similarity,
+        entailed=entailed,
         degraded=degraded,
     )
 
@@ -51,6 +59,18 @@ def answering_texts(state: CouncilState) -> list[str]:
     """The distinct answers of the turn, in an order that is not that of arrival."""
     ballots = [ballot for ballot in state["ballots"] if ballot["turn"] == state["turn"]]
     return sorted({ballot["text"] for ballot in ballots if ballot["status"] == "answered"})
+
+
+def entailments(entails: Entails, texts: Sequence[str], question: str) -> dict[tuple[str, str], float]:
+    """What follows from what, among texts that words and numbers alone leave open; each asked both ways.
+
+    Every text is put behind the question, because "the heart" says nothing and "What pumps blood? The heart"
+    does (Kuhn et al. 2023).
+    """
+    read = {text: canonical(text, question=question) for text in texts}
+    open_pairs = [(a, b) for a in texts for b in texts if a != b and askable(read[a], read[b])]
+    scores = entails([(f"{question} {a}".strip(), f"{question} {b}".strip()) for a, b in open_pairs])
+    return {pair: float(score) for pair, score in zip(open_pairs, scores, strict=True)}
 
 
 def _similarity(searcher: Searcher, texts: Sequence[str]) -> dict[tuple[str, str], float]:

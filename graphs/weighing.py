@@ -16,7 +16,7 @@ from math import fsum
 
 from proxycouncil.graphs.answers import HEDGED, NOTHING, Canonical, canonical
 from proxycouncil.graphs.evidence import checked, unsupported
-from proxycouncil.graphs.grouping import Similarity, group, medoid
+from proxycouncil.graphs.grouping import Entailed, Similarity, group, medoid
 from proxycouncil.graphs.state import Ballot, Group, Route, Tally
 
 _log = logging.getLogger(__name__)
@@ -54,6 +54,7 @@ def tally(
     asked: Sequence[str],
     question: str = "",
     similarity: Mapping[tuple[str, str], float] | None = None,
+    entailed: Entailed | None = None,
     degraded: bool = False,
 ) -> Tally:
     """Count the ballots of one turn.
@@ -65,13 +66,15 @@ def tally(
         asked: the members, each once however often it is named (case and spaces do not matter).
         question: what was asked, for reading the answers in its light.
         similarity: cosines of answering texts; pairs that are missing count as alike.
+        entailed: which answering texts follow from which; None where no model says so.
         degraded: something other than a missing member went wrong.
     """
     seats = _seats(asked)
     heard = _heard(ballots, turn, seats)
-    readings = _readings(heard, seat_weights(seats, route), question)
+    weights = seat_weights(seats, route)
+    readings = _readings(heard, weights, question)
     answering = [reading for reading in readings if reading.answer.kind != "none"]
-    groups = _groups(answering, similarity)
+    groups = _groups(answering, similarity, entailed)
     shares = _Shares.of(groups, readings, seats)
     answered = {reading.member for reading in answering}
     live = {reading.member for reading in readings}
@@ -84,8 +87,13 @@ def tally(
         answered=[member for member in seats if member in answered],
         abstained=[member for member in seats if member in live - answered],
         missing=[member for member in seats if member not in live],
-        decisive=[member for member in seats if shares.decides(member)],
+        decisive=[
+            member
+            for member in seats
+            if (shares.decides(member) if member in live else weights[member] > shares.lead())
+        ],
         degraded=degraded or any(not _finished(ballot) for ballot in heard) or len(live) < len(seats),
+        grouped_by="words" if entailed is None else "entailment",
     )
 
 
@@ -168,14 +176,16 @@ def _readings(heard: Sequence[Ballot], weights: Mapping[str, float], question: s
 
 
 def _groups(
-    answering: Sequence[Reading], similarity: Mapping[tuple[str, str], float] | None
+    answering: Sequence[Reading],
+    similarity: Mapping[tuple[str, str], float] | None,
+    entailed: Entailed | None,
 ) -> list[list[Reading]]:
     """Readings that say the same, the heaviest group first; ties by members, then by what is said."""
-    rows = _rows([reading.text for reading in answering], similarity)
-    groups = [
-        [answering[index] for index in indexes]
-        for indexes in group([reading.answer for reading in answering], rows)
-    ]
+    texts = [reading.text for reading in answering]
+    found = group(
+        [reading.answer for reading in answering], _rows(texts, similarity), texts=texts, entailed=entailed
+    )
+    groups = [[answering[index] for index in indexes] for indexes in found]
     return sorted(groups, key=_precedence)
 
 
@@ -259,6 +269,14 @@ class _Shares:
     def decides(self, member: str) -> bool:
         """Whether another group, or none, would lead without this member."""
         return self._leader() != self._leader(without=member)
+
+    def lead(self) -> float:
+        """Weight that would have to come in for another outcome to lead: another answer, or any at all."""
+        weights = [self.weight(place) for place in range(len(self.groups))]
+        none = fsum(self.none.values())
+        if not weights or weights[0] <= none:
+            return none - max(weights, default=0.0)
+        return weights[0] - max([none, *weights[1:]])
 
     def _leader(self, without: str | None = None) -> int | None:
         none = fsum(weight for member, weight in self.none.items() if member != without)

@@ -46,14 +46,15 @@ def pack(module: nn.Module) -> int:
     """
     if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return 0
+    # Names, not layers: what is still named here would be held twice until the end.
     found = [
-        (parent, name, child)
+        (parent, name)
         for parent in module.modules()
         for name, child in parent.named_children()
         if type(child) is nn.Linear and _is_worth_it(child, module)
     ]
-    for parent, name, child in found:
-        setattr(parent, name, PackedLinear(child))
+    for parent, name in found:
+        setattr(parent, name, PackedLinear(getattr(parent, name)))
     return len(found)
 
 

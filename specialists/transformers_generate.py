@@ -184,8 +184,8 @@ class _Text:
     def result(self, cache: Cache) -> GenerateDecoderOnlyOutput | Tensor:
         """What `generate` returns; logits are the steered ones, the cache is the base's."""
         if not self._config.return_dict_in_generate:
-            rows: Tensor = self.ids
-            return rows
+            ids: Tensor = self.ids
+            return ids
         from transformers.generation.utils import GenerateDecoderOnlyOutput
 
         details: dict[str, Any] = {"scores": self._scores or None, "logits": self._logits or None}

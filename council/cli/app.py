@@ -10,7 +10,19 @@ from typer.core import TyperOption
 from typer.main import get_command
 
 from proxycouncil import __version__
-from proxycouncil.council.cli import ask, chat, doctor, doors, evaluation, library, project, tune
+from proxycouncil.council.cli import (
+    ask,
+    calibrate,
+    chat,
+    doctor,
+    doors,
+    evaluation,
+    library,
+    project,
+    report,
+    revote,
+    tune,
+)
 from proxycouncil.council.cli.running import Debug, Process, guarded
 
 
@@ -50,6 +62,9 @@ def create_app() -> typer.Typer:
     app.command("mcp")(doors.mcp)
     app.command("graph")(project.graph)
     app.command("doctor")(doctor.doctor)
+    app.command("calibrate")(calibrate.calibrate)
+    app.command("revote")(revote.revote)
+    app.command("report")(report.report)
     app.add_typer(evaluation.create_group(), name="eval")
     return app
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO, TypeAlias
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from proxycouncil.council.council import Council
     from proxycouncil.council.events import Answer
     from proxycouncil.council.questions import Question
+    from proxycouncil.council.saving import Runs
 
 Tokens: TypeAlias = Annotated[
     bool, typer.Option("--tokens", help="Show what steering did at each token, on stderr.")
@@ -44,6 +45,9 @@ def ask(
     members: Annotated[str | None, typer.Option("--members", "-m", help="Ask just those: a,b.")] = None,
     config: ConfigFile = None,
     timings: Annotated[bool, typer.Option("--timings", help="Show where the time went.")] = False,
+    save: Annotated[
+        Path | None, typer.Option("--save", help="Keep every ballot there, for revote, report, calibrate.")
+    ] = None,
     thread: Annotated[
         str | None, typer.Option("--thread", help="Name of a conversation, for follow-ups.")
     ] = None,
@@ -64,7 +68,9 @@ def ask(
         check_page(page, several=file is not None)
     process = process_of(ctx)
     asked = _one_question(question) if file is None else None
-    with process.open(config) as council:
+    with ExitStack() as stack:
+        runs = stack.enter_context(_saved(save)) if save else None
+        council = stack.enter_context(process.open(config))
         chosen = _members(members, council)
         reporter: Reporter = (
             JsonReporter() if as_json else TextReporter(locate=locator(council), several=file is not None)
@@ -72,9 +78,13 @@ def ask(
         if tokens or page:
             reporter = TokensReporter(reporter, council, show=tokens, page=page)
         if asked is not None:
-            code = _ask_one(asked, council, reporter, thread=thread, members=chosen, timings=timings)
+            code = _ask_one(
+                asked, council, reporter, thread=thread, members=chosen, timings=timings, runs=runs
+            )
         else:
-            code = _ask_file(str(file), council, reporter, thread=thread, members=chosen, timings=timings)
+            code = _ask_file(
+                str(file), council, reporter, thread=thread, members=chosen, timings=timings, runs=runs
+            )
     if timings:
         _show_total(process)
     raise typer.Exit(code)
@@ -109,12 +119,17 @@ def _ask_one(
     thread: str | None,
     members: tuple[str, ...],
     timings: bool,
+    runs: Runs | None,
 ) -> int:
-    """One question: events as they happen, or with `timings` all at once and then the clock."""
+    """One question: events as they happen, or where it is timed or saved all at once."""
     from proxycouncil.council.events import DecisionEvent
+    from proxycouncil.council.questions import Question
 
-    if timings:
-        return _report([council.ask(question, thread=thread, members=members)], reporter, timings=True)
+    if timings or runs:
+        put = iter([Question(question, thread, members=members)])
+        questions = runs.put(put) if runs else put
+        answers = (council.ask(one.text, thread=one.thread, members=one.members) for one in questions)
+        return _report(runs.keep(answers) if runs else answers, reporter, timings=timings)
     failed = False
     for event in council.stream(question, thread=thread, members=members):
         reporter.show(event)
@@ -130,12 +145,20 @@ def _ask_file(
     thread: str | None,
     members: tuple[str, ...],
     timings: bool,
+    runs: Runs | None,
 ) -> int:
     """Every line of a file; a pipe is answered line by line, so that the other end may wait for each."""
     at_once = 1 if file == "-" else _AT_ONCE
     with _opened(file) as lines:
-        answers = council.ask_many(read_questions(lines, thread=thread, members=members), at_once=at_once)
-        return _report(answers, reporter, timings=timings)
+        questions = read_questions(lines, thread=thread, members=members)
+        answers = council.ask_many(runs.put(questions) if runs else questions, at_once=at_once)
+        return _report(runs.keep(answers) if runs else answers, reporter, timings=timings)
+
+
+def _saved(file: Path) -> AbstractContextManager[Runs]:
+    from proxycouncil.council.saving import opened_runs
+
+    return opened_runs(file)
 
 
 def _report(answers: Iterable[Answer], reporter: Reporter, *, timings: bool) -> int:
@@ -167,7 +190,8 @@ def read_questions(
 ) -> Iterator[Question]:
     """A question for every line, so that answers can be matched by their number; also for a blank one.
 
-    A line that is a JSON object gives `question` and, if it likes, `thread`; all else is taken as it is.
+    A line that is a JSON object gives `question` and, if it likes, `thread`; all else is taken as it is. What
+    else it holds (`id`, `accepted`, `gold`, …) goes along to where answers are saved and nowhere else.
     """
     from proxycouncil.council.questions import Question
 
@@ -183,6 +207,8 @@ def read_questions(
                 _whole(put) if isinstance(put, str) else "",
                 thread if named is None else _whole(str(named)),
                 members=members,
+                id=str(fields.get("id", "")),
+                marking=fields,
             )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from proxycouncil.council.cli.pairs import pairs
 from proxycouncil.council.cli.running import ConfigFile, Debug, process_of
 from proxycouncil.errors import UsageError
 
@@ -26,6 +27,7 @@ def create_group() -> typer.Typer:
     )
     group.callback()(_group)
     group.command("starter")(starter)
+    group.command("pairs")(pairs)
     return group
 
 
@@ -46,6 +48,9 @@ def starter(
         Path | None, typer.Option(help="The base tuned directly, an adapter, as one more arm of reading.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Write everything there as JSON, too.")] = None,
+    save: Annotated[
+        Path | None, typer.Option(help="Keep the council's ballots there, for revote, report, calibrate.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as one JSON object.")] = False,
     config: ConfigFile = None,
     debug: Debug = False,  # noqa: ARG001 (its callback keeps it)
@@ -56,13 +61,15 @@ def starter(
     """
     from proxycouncil.council.cli.tables import print_tables
     from proxycouncil.council.measure import Bench
+    from proxycouncil.council.saving import opened_runs
 
     with ExitStack() as stack:
         council = stack.enter_context(process_of(ctx).open(config))
         generator = (
             stack.enter_context(_direct_engine(council.config.family.base, direct)) if direct else None
         )
-        bench = Bench(council, direct=generator, limit=limit, progress=_progress)
+        runs = stack.enter_context(opened_runs(save)) if save else None
+        bench = Bench(council, direct=generator, limit=limit, progress=_progress, runs=runs)
         measured = bench.measure(_tables(tables), arms=_names(arms))
     if out:
         out.write_text(json.dumps(measured), encoding="utf-8")

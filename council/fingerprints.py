@@ -1,0 +1,92 @@
+"""What a calibration was fitted on, as fingerprints, and which of it has changed since. Loads no weights.
+
+A calibration speaks of one council: these models, these experts at these strengths, these passages, this
+embedder, these settings. With another it still orders answers but promises nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from proxycouncil.council.config import CouncilConfig
+    from proxycouncil.graphs.protocols import Searcher
+
+_SETTINGS = (
+    "ask_at_most",
+    "mass",
+    "ballots",
+    "quorum",
+    "max_new_tokens",
+    "unsure_below",
+    "verbatim",
+    "early_stop",
+)
+_READING = ("slate", "excerpts", "budget_tokens", "order")
+
+
+def fingerprints(
+    config: CouncilConfig, searcher: Searcher, *, alphas: Mapping[str, float], own_engine: bool
+) -> dict[str, str]:
+    """Part → fingerprint. Models are left out where they are somebody else's.
+
+    Raises:
+        FamilyError: weights that are not there.
+    """
+    found = {
+        "settings": _digest(*_settings(config)),
+        "embedder": searcher.embedder_fingerprint,
+    }
+    if own_engine:
+        found |= _models(config, alphas)
+    passages = _passages(searcher)
+    if passages is not None:
+        found["library"] = passages
+    return found
+
+
+def changed(calibration: Mapping[str, Any] | None, now: Mapping[str, str]) -> tuple[str, ...]:
+    """The parts that are not what they were when the calibration was fitted; unknown ones are not counted."""
+    fitted = (calibration or {}).get("fingerprints")
+    if not isinstance(fitted, Mapping):
+        return ()
+    return tuple(sorted(name for name, value in now.items() if name in fitted and fitted[name] != value))
+
+
+def _settings(config: CouncilConfig) -> list[str]:
+    council = [f"{name}={getattr(config.council, name)}" for name in _SETTINGS]
+    reading = [f"{name}={getattr(config.retrieval, name)}" for name in _READING]
+    # By its last name alone: where a model lies differs from machine to machine.
+    return [*council, *reading, f"entailment={Path(config.council.entailment or '').name}"]
+
+
+def _models(config: CouncilConfig, alphas: Mapping[str, float]) -> dict[str, str]:
+    from proxycouncil.specialists.checkpoint import open_checkpoint
+
+    def of(source: str | None) -> str:
+        return open_checkpoint(source).fingerprint if source else ""
+
+    members = {**config.specialists, "general": config.generalist}
+    experts = [
+        f"{name}:{alphas.get(name, one.alpha)}:{of(one.expert)}" for name, one in sorted(members.items())
+    ]
+    return {
+        "family": _digest(of(config.family.base), of(config.family.antiexpert)),
+        "experts": _digest(*experts),
+    }
+
+
+def _passages(searcher: Searcher) -> str | None:
+    """Passage ids are hashes of their content, so they stand for it; None where there is no list of them."""
+    from proxycouncil.retrieval.library import Library
+
+    if not isinstance(searcher, Library):
+        return None
+    return _digest(*sorted(f"{passage.domain}:{passage.id}" for passage in searcher.passages()))
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
