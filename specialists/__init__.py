@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from proxycouncil.specialists.engine import Engine
     from proxycouncil.specialists.family import Family
+    from proxycouncil.specialists.remote.base import RemoteBase
+    from proxycouncil.specialists.remote.client import Server
+    from proxycouncil.specialists.remote.recall import Recall
     from proxycouncil.specialists.request import (
         Generation,
         Pair,
@@ -25,15 +28,25 @@ __all__ = [
     "Generation",
     "Pair",
     "Prompt",
+    "Recall",
+    "RemoteBase",
     "Request",
     "Sampling",
+    "Server",
     "Snippet",
     "SteeringTrace",
     "TextDelta",
     "steer",
 ]
 
-_ELSEWHERE = {"Engine": "engine", "Family": "family", "steer": "steering"}
+_ELSEWHERE = {
+    "Engine": "engine",
+    "Family": "family",
+    "Recall": "remote.recall",
+    "RemoteBase": "remote.base",
+    "Server": "remote.client",
+    "steer": "steering",
+}
 
 
 def __getattr__(name: str) -> object:

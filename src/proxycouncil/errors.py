@@ -14,7 +14,9 @@ CouncilError
 │   └── LibraryWriteError    read-only directory, full disk
 ├── EngineError              a request that can't be decoded
 │   ├── PromptTooLongError
-│   └── EngineClosedError
+│   ├── EngineClosedError
+│   └── RemoteBaseError      a server that can't serve as a base
+│       └── RemoteBaseGoneError
 └── CouncilFailedError       every member failed                          exit 3
 """
 
@@ -122,6 +124,19 @@ class EngineClosedError(EngineError):
     """The engine was shut down before the request ended."""
 
     code = "engine_closed"
+
+
+class RemoteBaseError(EngineError):
+    """The server of a base that is not ours refused, or does not tell what steering needs."""
+
+    code = "remote_base"
+
+
+class RemoteBaseGoneError(RemoteBaseError):
+    """The server of a base that is not ours can't be reached, or is too busy, after all retries."""
+
+    code = "remote_base_gone"
+    retryable = True
 
 
 class CouncilFailedError(CouncilError):
