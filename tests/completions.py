@@ -91,7 +91,7 @@ def serving(model: Model, manners: Manners) -> Iterator[str]:
         pass
 
     Handler.model, Handler.manners = model, manners
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = _Server(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
@@ -100,6 +100,11 @@ def serving(model: Model, manners: Manners) -> Iterator[str]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, *_: object) -> None:
+        """A client that has gone away is no error here."""
 
 
 class _Handler(BaseHTTPRequestHandler):

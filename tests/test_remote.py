@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ from proxycouncil.specialists.remote.inspection import inspect_server
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
 SLATE = (Snippet("Rent", "The rent of the room is due on the first day of the month."),)
-SHORT = Sampling(max_new_tokens=8)
+SHORT = Sampling(max_new_tokens=6)
 STEERED = Request(Prompt("What is the rent?", SLATE), (Pair("law"),), SHORT, id="steered")
 WHOLE = Recall(VOCABULARY)
 PROBES = 2
@@ -130,16 +131,16 @@ def test_where_k_covers_the_vocabulary_it_is_the_engines_text(
 
 
 def test_drafts_change_no_token_and_save_round_trips(small: Family, server: Server, manners: Manners) -> None:
-    """A weak pull leaves most favourites to the base, whose looked-up words are often right."""
-    asked = Request("why why why why why why", (Pair("law", 0.5),), Sampling(max_new_tokens=12))
+    """A request less for every draft that was right."""
+    asked = Request("why why why why why why", (Pair("law", 0.5),), Sampling(max_new_tokens=8))
     texts, requests = [], []
-    for drafts in (0, 2, 5):
+    for drafts in (0, 4):
         manners.asked.clear()
         texts += write(small, server, asked, recall=WHOLE, drafts=drafts)
         requests.append(len(manners.completions) - PROBES)
     assert len({text.token_ids for text in texts}) == 1
-    assert texts[0].drafted == 0 < texts[2].drafted
-    assert requests == [12 - text.accepted for text in texts]
+    assert texts[0].drafted == 0 < texts[1].drafted
+    assert requests == [8 - text.accepted for text in texts]
 
 
 def test_a_short_list_is_certified_by_name_or_by_a_longer_one(
@@ -228,7 +229,7 @@ def test_a_server_that_tells_too_little_is_refused(
     small: Family, server: Server, manners: Manners, fault: dict[str, Any], message: str
 ) -> None:
     for name, value in fault.items():
-        setattr(manners, name, value)
+        setattr(manners, name, deepcopy(value))
     with pytest.raises(RemoteBaseError, match=message) as caught:
         write(small, server, STEERED, recall=Recall(2))
     assert caught.value.hint

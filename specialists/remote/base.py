@@ -39,8 +39,8 @@ T = TypeVar("T")
 class RemoteBase:
     """Writes as `Engine` does, with a base that is seen only through a server.
 
-    `family` has no base of its own: the anti-expert's tokenizer and prompt format are the base's too, which
-    is compared with the server's before the first text (three requests). `drafts` as for `Engine`: every draft is one more
+    `family` has no base of its own: the anti-expert's tokenizer and prompt format are the base's, too, which
+    three requests before the first text make sure of. `drafts` as for `Engine`: every draft is one more
     prompt in a request, and saves a request where it is right. `sleep` and `draw` are what pauses between
     tries are made of. Close it, or use it as a context manager.
     """
@@ -140,20 +140,23 @@ class RemoteBase:
         return filler_of(self.family.part(self.family.main).format.encoder)
 
     async def _begin(self, job: Job, client: Client) -> Rounds:
-        """Read the prompt, and see once that the server means the same by its ids."""
+        """Read the prompt."""
         text = job.require_text()
         soloist = text.main if job.request.solo else None
         read = partial(SmallModels, text, width=self.family.width, ends=self.family.end_ids, soloist=soloist)
         rounds = Rounds(text, await self._work(read), client, self.recall, self._work, soloist)
-        if soloist is None and not self._compared:
-            try:
-                await check_vocabulary(client, self.family.tokenizer)
-                await check_manners(client, text.main.part.format.encoder)
-                self._compared = True
-            except RemoteBaseGoneError:
-                pass  # the first round meets it again, and knows whether anybody may go on
         job.first = self._clock()
         return rounds
+
+    async def _compare(self, rounds: Rounds) -> None:
+        """See once that the server means the same by its ids and tells what steering needs."""
+        encoder = rounds.text.main.part.format.encoder
+        try:
+            await check_vocabulary(rounds.client, self.family.tokenizer)
+            await check_manners(rounds.client, encoder)
+            self._compared = True
+        except RemoteBaseGoneError:
+            pass  # the round meets it again, and knows whether anybody may go on
 
     async def _round(self, job: Job, rounds: Rounds) -> FinishReason | None:
         """Write on; why the text has ended, if it has. The consumer of an ended text is told so."""
@@ -174,6 +177,8 @@ class RemoteBase:
         return reason
 
     async def _written(self, job: Job, rounds: Rounds) -> list[Written]:
+        if rounds.soloist is None and not self._compared:
+            await self._compare(rounds)
         began, text = self._clock(), job.require_text()
         count = self.pace.choose(self._running, max(0, text.spare))
         before = text.drafted, text.accepted
