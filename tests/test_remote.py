@@ -143,6 +143,20 @@ def test_drafts_change_no_token_and_save_round_trips(small: Family, server: Serv
     assert requests == [8 - text.accepted for text in texts]
 
 
+def test_where_the_base_is_the_twin_every_draft_saves_a_round_trip(
+    small: Family, paths: dict[str, Path]
+) -> None:
+    """At α = 1 the sum is then the expert, so that every draft is right."""
+    manners = Manners("vllm")
+    with serving(Model(paths["antiexpert"]), manners) as url:
+        asked = replace(STEERED, sampling=Sampling(max_new_tokens=10))
+        (text,) = write(small, Server(url, "vllm", MODEL), asked, recall=WHOLE, drafts=4)
+    assert len(text.token_ids) == 10
+    assert text.accepted == text.drafted == 8
+    assert len(manners.completions) - PROBES == 2
+    assert [len(body["prompt"]) for body in manners.completions[PROBES:]] == [5, 5]
+
+
 def test_a_short_list_is_certified_by_name_or_by_a_longer_one(
     whole: Family, small: Family, server: Server, manners: Manners
 ) -> None:
