@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
@@ -17,6 +18,9 @@ from proxycouncil.specialists.request import Event, Pair, Request
 if TYPE_CHECKING:
     from proxycouncil.retrieval.library import Library
     from proxycouncil.specialists.engine import Engine
+    from proxycouncil.specialists.family import Family
+    from proxycouncil.specialists.remote.base import RemoteBase
+    from proxycouncil.specialists.remote.client import Server
 
 T = TypeVar("T")
 
@@ -65,7 +69,7 @@ class Opening(Generic[T]):
 class OpeningEngine:
     """A `Generator` whose engine may still be loading: routing and searching need not wait for weights."""
 
-    def __init__(self, opening: Opening[Engine]) -> None:
+    def __init__(self, opening: Opening[Engine | RemoteBase]) -> None:
         self._opening = opening
 
     async def generate(self, request: Request) -> AsyncIterator[Event]:
@@ -77,16 +81,31 @@ class OpeningEngine:
             yield event
 
 
-def open_engine(config: CouncilConfig) -> Engine:
-    """Load the family and start its engine."""
+def open_engine(config: CouncilConfig) -> Engine | RemoteBase:
+    """Load the family and start what decodes with it: here, or around a base behind a server."""
+    family = open_family(config).load()
+    server = base_server(config)
+    if server is not None:
+        from proxycouncil.specialists.remote.base import RemoteBase
+        from proxycouncil.specialists.remote.recall import Recall
+
+        named = config.family
+        recall = Recall(named.top_k, named.top_k_most, contenders=named.recalls, fallback=named.fallback)
+        return RemoteBase(family, server, recall=recall)
     from proxycouncil.specialists.engine import Engine
+
+    return Engine(family, max_rows=config.family.max_rows, threads=config.family.threads)
+
+
+def open_family(config: CouncilConfig) -> Family:
+    """The models that run here, nothing of them read yet."""
     from proxycouncil.specialists.family import Family
 
     experts = {name: one.expert for name, one in config.specialists.items() if one.expert}
     if config.generalist.expert:
         experts[GENERALIST] = config.generalist.expert
-    family = Family(
-        config.family.base,
+    return Family(
+        None if config.family.base_url else config.family.base,
         antiexpert=config.family.antiexpert,
         experts=experts,
         device=config.family.device,
@@ -94,8 +113,33 @@ def open_engine(config: CouncilConfig) -> Engine:
         base_format=config.family.prompt,
         expert_format=config.family.prompt,
     )
-    family.load()
-    return Engine(family, max_rows=config.family.max_rows, threads=config.family.threads)
+
+
+def base_server(config: CouncilConfig) -> Server | None:
+    """Where the base stands, if not here.
+
+    Raises:
+        ConfigError: the variable that holds its key is not set.
+    """
+    from proxycouncil.specialists.remote.client import Server
+
+    named = config.family
+    if named.base_url is None:
+        return None
+    key = os.environ.get(named.base_key_env) if named.base_key_env else None
+    if named.base_key_env and not key:
+        raise ConfigError(
+            f"family.base_key_env names {named.base_key_env}, which is not set",
+            hint=f"export {named.base_key_env}=… before starting the council",
+        )
+    return Server(
+        named.base_url,
+        named.base_server,
+        named.base,
+        key=key,
+        timeout_s=named.timeout_s,
+        retries=named.retries,
+    )
 
 
 def open_library(config: CouncilConfig) -> Library:

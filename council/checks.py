@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import platform
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
@@ -38,10 +39,13 @@ class Check:
 def examine(council: Council) -> Iterator[Check]:
     """Every check in turn; one that raises has failed with what it raised."""
     config = council.config
-    weights = {"base": config.family.base, "anti-expert": config.family.antiexpert, **_experts(config)}
+    weights = {"anti-expert": config.family.antiexpert, **_experts(config)}
+    remote = config.family.base_url is not None
+    base = partial(_remote_base, config) if remote else partial(_weights, "base", config.family.base)
     checks: list[tuple[str, Callable[[], Check]]] = [
         ("python", _python),
         ("packages", _packages),
+        ("base", base),
         *((name, partial(_weights, name, where)) for name, where in weights.items()),
         ("embedder", partial(_embedder, config)),
         ("library", partial(_library, council)),
@@ -104,6 +108,21 @@ def _weights(name: str, where: str | None) -> Check:
         if fault:
             return Check(name, "fail", f"{file}: {fault}", "copy or download the file again")
     return Check(name, "ok", f"{folder} ({sum(file.stat().st_size for file in files) / 1e6:.1f} MB)")
+
+
+def _remote_base(config: CouncilConfig) -> Check:
+    """Whether the server is there, tells log-probabilities, and means the same by its ids."""
+    from proxycouncil.council.assembly import base_server
+    from proxycouncil.specialists.checkpoint import open_checkpoint
+    from proxycouncil.specialists.loading import load_tokenizer
+    from proxycouncil.specialists.remote.inspection import inspect_server
+
+    server = base_server(config)
+    if server is None or config.family.antiexpert is None:
+        return Check("base", "warn", "runs here", "set family.base_url")
+    tokenizer = load_tokenizer(open_checkpoint(config.family.antiexpert))
+    once = replace(server, retries=0)  # somebody is waiting for the finding
+    return Check("base", "ok", asyncio.run(inspect_server(once, tokenizer, top_k=config.family.top_k)))
 
 
 def _hub_weights(name: str, where: str) -> Check:

@@ -29,6 +29,8 @@ from proxycouncil.errors import ConfigError
 from proxycouncil.graphs.protocols import SlateForm, SlateOrder
 from proxycouncil.specialists.loading import DeviceName, DtypeName
 from proxycouncil.specialists.prompts import FormatName
+from proxycouncil.specialists.remote.dialects import ServerKind
+from proxycouncil.specialists.remote.recall import Fallback
 
 RESERVED_NAMES = frozenset({"general", "council", "base", "antiexpert"})
 _NAME = re.compile(r"[a-z][a-z0-9_-]{2,}")
@@ -80,7 +82,25 @@ class FamilyConfig(Section):
     """The models that decode together: one large base, one small twin."""
 
     base: Weights
-    """The large model: a path, or a hub id that may end in `@revision`."""
+    """The large model: a path, or a hub id that may end in `@revision`; with `base_url`, its name there."""
+    base_url: str | None = Field(default=None, pattern=r"^https?://[^/\s]+")
+    """A completions server that runs the base; unset: it runs here."""
+    base_server: ServerKind = "llama.cpp"
+    """Whose manners that server has."""
+    base_key_env: str | None = None
+    """Environment variable that holds the server's key."""
+    top_k: Positive = 20
+    """Log-probabilities asked of the server at each place."""
+    top_k_most: Positive | None = None
+    """The longest list asked for where the favourite is in doubt; unset: never a longer one."""
+    recalls: Annotated[int, Field(strict=True, ge=0)] = 4
+    """Tokens asked for by name where the favourite is in doubt."""
+    timeout_s: Seconds = 30.0
+    """Seconds of silence after which a request to the server is given up."""
+    retries: Annotated[int, Field(strict=True, ge=0)] = 4
+    """Further tries, after growing pauses, of a request that met no server or a busy one."""
+    fallback: Fallback = "none"
+    """Where the server is gone: `none` ends in an error, `expert` lets the member's expert go on alone."""
     antiexpert: Weights | None = None
     """The small untuned twin of every expert; needed as soon as one member has an expert."""
     device: DeviceName = "auto"
@@ -241,6 +261,8 @@ class CouncilConfig(Section):
     def _experts_have_a_twin(self) -> Self:
         members: dict[str, MemberConfig] = {**self.specialists, "general": self.generalist}
         steered = [name for name, member in members.items() if member.expert]
+        if self.family.base_url and not self.family.antiexpert:
+            raise ValueError("family.antiexpert is missing, and a base behind base_url needs its tokenizer")
         if steered and not self.family.antiexpert:
             raise ValueError(f"family.antiexpert is missing, and the expert of {steered[0]!r} needs it")
         return self

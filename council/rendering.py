@@ -125,7 +125,7 @@ def ballot_line(ballot: Ballot) -> Text:
     line = Text(f"  {who:<22} ", style="bold")
     if ballot["status"] == "answered":
         line.append(one_line(ballot["text"], 160), style="default")
-        return line.append(" — quoted", style="dim") if ballot["method"] == "quoted" else line
+        return line if ballot["method"] == "steered" else line.append(f" — {ballot['method']}", style="dim")
     line.append(ballot["status"], style=_STATUS_STYLE.get(ballot["status"], "red"))
     detail = ballot["error"] if ballot["error"] else ballot["text"]
     return line.append(f": {one_line(detail, 120)}", style="dim") if detail else line
@@ -145,15 +145,16 @@ def vote_table(tally: Tally) -> Table:
 
 
 def ballots_table(ballots: Iterable[Ballot]) -> Table:
-    """Every ballot with its signals."""
+    """Every ballot with its signals; of an answer its text, else what went wrong."""
     table = plain_table("member", "slate", "status", "method", "sure", "support", "KL", "seconds", "text")
     for ballot in ballots:
         signals = ballot["signals"]
         numbers = [_number(signals[key]) for key in ("confidence", "support", "kl")]
         style = _STATUS_STYLE.get(ballot["status"], "red")
+        error = "" if ballot["status"] in ("answered", "abstained") else ballot["error"]
         table.add_row(
             ballot["member"], ballot["slate"], Text(ballot["status"], style=style), ballot["method"],
-            *numbers, f"{ballot['seconds']:.2f}", Text(one_line(ballot["error"] or ballot["text"], 70)),
+            *numbers, f"{ballot['seconds']:.2f}", Text(one_line(error or ballot["text"], 70)),
         )  # fmt: skip
     return table
 

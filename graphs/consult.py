@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Literal, cast
+from typing import cast
 
 from proxycouncil.graphs.answers import canonical, is_refusal
 from proxycouncil.graphs.citing import citation, cite
@@ -19,6 +19,7 @@ from proxycouncil.graphs.state import (
     Ballot,
     Citation,
     ExcerptRecord,
+    Method,
     Signals,
     Slate,
     Status,
@@ -178,18 +179,25 @@ def _judged(reading: _Reading, excerpts: list[ExcerptRecord], generation: Genera
     signals = Signals(
         confidence=confidence, support=None, logprob=generation.mean_logprob, kl=_mean(generation.trace.kl)
     )
+    method: Method = "steered" if generation.alone is None else "alone"
     if is_refusal(text):
-        return _cast(reading, "abstained", text, excerpts=excerpts, signals=signals)
+        return _cast(
+            reading, "abstained", text, excerpts=excerpts, signals=signals,
+            method=method, error=generation.alone,
+        )  # fmt: skip
     below = reading.context.settings.unsure_below
     quote = quotable(reading.assignment["question"], excerpts) if below and confidence < below else None
     if quote:
         signals["support"] = 1.0
         return _cast(
             reading, "answered", quote["text"], excerpts=excerpts, signals=signals,
-            citations=[citation(quote)], method="quoted",
+            citations=[citation(quote)], method="quoted", error=generation.alone,
         )  # fmt: skip
     citations, signals["support"] = cite(text, reading.assignment["question"], excerpts)
-    return _cast(reading, "answered", text, excerpts=excerpts, signals=signals, citations=citations)
+    return _cast(
+        reading, "answered", text, excerpts=excerpts, signals=signals, citations=citations,
+        method=method, error=generation.alone,
+    )  # fmt: skip
 
 
 def _cast(
@@ -200,7 +208,7 @@ def _cast(
     excerpts: Sequence[ExcerptRecord] = (),
     signals: Signals = _NO_SIGNALS,
     citations: Sequence[Citation] = (),
-    method: Literal["steered", "quoted"] = "steered",
+    method: Method = "steered",
     error: str | None = None,
 ) -> Ballot:
     question = reading.assignment["question"]

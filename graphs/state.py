@@ -12,6 +12,7 @@ from typing import Annotated, Literal, NotRequired, TypeAlias
 from typing_extensions import TypedDict
 
 Status: TypeAlias = Literal["answered", "abstained", "failed", "late", "stopped"]
+Method: TypeAlias = Literal["steered", "quoted", "alone"]
 Slate: TypeAlias = Literal["shared", "own"]
 Outcome: TypeAlias = Literal["consensus", "plurality", "abstain", "error"]
 
@@ -103,8 +104,9 @@ class Ballot(TypedDict):
     text: str
     value: str
     """Canonical form of the text, "" where the ballot is not an answer."""
-    method: Literal["steered", "quoted"]
-    """`quoted`: the member's own reading was unsure and it cast its best excerpt verbatim."""
+    method: Method
+    """`quoted`: the member's own reading was unsure and it cast its best excerpt verbatim. `alone`: its
+    expert wrote without the base, whose server was gone; `error` says so."""
     signals: Signals
     passage_ids: list[str]
     """What was read, in the order it was read."""

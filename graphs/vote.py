@@ -23,12 +23,12 @@ async def count(state: CouncilState, context: CouncilContext) -> Tally:
     """Count the turn's ballots.
 
     Without similarities, or without the entailment model that is set, the vote goes on, by words and numbers
-    alone, and says that it is degraded.
+    alone, and says that it is degraded; so it does where an expert wrote without its base.
     """
     texts = answering_texts(state)
     similarity: Mapping[tuple[str, str], float] | None = None
     entailed: Mapping[tuple[str, str], float] | None = None
-    degraded = False
+    degraded = any(b["method"] == "alone" for b in state["ballots"] if b["turn"] == state["turn"])
     if len(texts) > 1:
         try:
             similarity = await asyncio.to_thread(_similarity, context.searcher, texts)

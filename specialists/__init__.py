@@ -8,6 +8,9 @@ if TYPE_CHECKING:
     from proxycouncil.specialists.composite import ProxyTunedForCausalLM
     from proxycouncil.specialists.engine import Engine
     from proxycouncil.specialists.family import Family
+    from proxycouncil.specialists.remote.base import RemoteBase
+    from proxycouncil.specialists.remote.client import Server
+    from proxycouncil.specialists.remote.recall import Recall
     from proxycouncil.specialists.request import (
         Generation,
         Pair,
@@ -28,8 +31,11 @@ __all__ = [
     "Pair",
     "Prompt",
     "ProxyTunedForCausalLM",
+    "Recall",
+    "RemoteBase",
     "Request",
     "Sampling",
+    "Server",
     "Snippet",
     "SteeringTrace",
     "TextDelta",
@@ -42,6 +48,9 @@ _ELSEWHERE = {
     "Family": "family",
     "ProxyTunedForCausalLM": "composite",
     "proxy_tuned": "transformers_generate",
+    "Recall": "remote.recall",
+    "RemoteBase": "remote.base",
+    "Server": "remote.client",
     "steer": "steering",
 }
 

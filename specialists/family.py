@@ -31,7 +31,8 @@ BASE, ANTIEXPERT = "base", "antiexpert"
 class Family:
     """Base, anti-expert and experts, each a directory or a hub id (`org/name`, `org/name@revision`).
 
-    Experts are full checkpoints or LoRA adapters over the anti-expert. `base_format` is how base and
+    Experts are full checkpoints or LoRA adapters over the anti-expert. Without a base (None), because it
+    stands elsewhere (`RemoteBase`), the anti-expert's tokenizer is everybody's. `base_format` is how base and
     anti-expert are asked, `expert_format` how experts with a tokenizer of their own are. Nothing is read
     before it is needed; `load()` reads everything. May be shared between threads.
 
@@ -42,7 +43,7 @@ class Family:
 
     def __init__(
         self,
-        base: str | Path,
+        base: str | Path | None,
         antiexpert: str | Path | None = None,
         *,
         experts: Mapping[str, str | Path] | None = None,
@@ -51,9 +52,12 @@ class Family:
         base_format: FormatName = "auto",
         expert_format: FormatName = "auto",
     ) -> None:
-        self._sources: dict[str, str | Path] = {BASE: base}
-        if antiexpert is not None:
-            self._sources[ANTIEXPERT] = antiexpert
+        named = {BASE: base, ANTIEXPERT: antiexpert}
+        self._sources: dict[str, str | Path] = {
+            name: source for name, source in named.items() if source is not None
+        }
+        self.main = ANTIEXPERT if base is None else BASE
+        """The part whose prompts, tokenizer and size are the family's."""
         self._device, self._dtype = device, dtype
         self._base_format, self._expert_format = base_format, expert_format
         self._lock = RLock()
@@ -104,12 +108,12 @@ class Family:
 
     @property
     def tokenizer(self) -> PreTrainedTokenizerBase:
-        """The base's tokenizer; ids mean the same to every part."""
-        return self.part(BASE).model.tokenizer
+        """The main part's tokenizer; ids mean the same to every part."""
+        return self.part(self.main).model.tokenizer
 
     def count_tokens(self, text: str) -> int:
         """How many tokens of the base the text takes."""
-        return len(self.part(BASE).format.encoder.data(text))
+        return len(self.part(self.main).format.encoder.data(text))
 
     @property
     def width(self) -> int:
@@ -134,7 +138,7 @@ class Family:
         """Whether it is computed in float32 on a CPU, and fastest on one thread."""
         from proxycouncil.specialists.loading import SMALL
 
-        return self._checkpoint(BASE).parameters < SMALL
+        return self._checkpoint(self.main).parameters < SMALL
 
     @cached_property
     def device(self) -> torch.device:
@@ -148,7 +152,7 @@ class Family:
         """What the models are computed in."""
         from proxycouncil.specialists.loading import choose_dtype
 
-        return choose_dtype(self._dtype, self.device, self._checkpoint(BASE).parameters)
+        return choose_dtype(self._dtype, self.device, self._checkpoint(self.main).parameters)
 
     @property
     def fingerprint(self) -> str:
@@ -173,6 +177,11 @@ class Family:
 
     def unknown(self, name: str) -> FamilyError:
         """The error that says that there is no such part, and which there are."""
+        if name == BASE:
+            return FamilyError(
+                "the family has no base of its own",
+                hint="it stands elsewhere: ask RemoteBase, or name one (base = …)",
+            )
         if name == ANTIEXPERT:
             return FamilyError(
                 "the family has no anti-expert", hint="name the small untuned model (antiexpert = …)"
@@ -219,7 +228,7 @@ class Family:
         digest = checkpoint.tokenizer_digest
         if digest not in self._tokenizers:
             tokenizer = load_tokenizer(checkpoint)
-            if name != BASE:
+            if name != self.main:
                 check_same_vocabulary(self.tokenizer, tokenizer)
             self._tokenizers[digest] = tokenizer
         return self._tokenizers[digest]

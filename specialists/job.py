@@ -201,7 +201,7 @@ def _text(family: Family, request: Request) -> Text:
 
     # A pair of weight 0 would change nothing and is not run.
     pairs = tuple(steering(pair) for pair in request.pairs if pair.alpha != 0)
-    return Text(voice(request.solo or "base"), pairs, request.sampling, request.plausibility or 0.0)
+    return Text(voice(request.solo or family.main), pairs, request.sampling, request.plausibility or 0.0)
 
 
 def _copying(family: Family, main: Voice, request: Request) -> Copying | None:

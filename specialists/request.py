@@ -83,6 +83,11 @@ class SteeringTrace:
     base_top: tuple[int, ...] = ()
     """The token the base alone would have preferred."""
     steered_top: tuple[int, ...] = ()
+    certified: tuple[bool, ...] = ()
+    """Of a base that is seen in part only (`remote`): the token is for certain what steering its whole
+    vocabulary would have chosen. Empty where the base is seen whole."""
+    unseen: tuple[float, ...] = ()
+    """… and the most that the distribution can differ from the whole one, in total variation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +119,9 @@ class Generation:
     accepted: int = 0
     """… and how many of them were what steering chose."""
     error: str | None = None
+    alone: str | None = None
+    """Why the expert wrote by itself, from some token on: the base's server was gone. What the base would
+    have said is unknown there: no KL is counted and its favourite is given as the token written."""
 
     @property
     def mean_logprob(self) -> float:

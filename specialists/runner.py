@@ -40,7 +40,7 @@ class Written:
     base_top: int
     steered_top: int
     near_tie: bool
-    broken: bool
+    broken: bool = False
     """The models gave no numbers here: the token means nothing."""
 
 

@@ -15,7 +15,9 @@ CouncilError
 │   └── LibraryWriteError    read-only directory, full disk
 ├── EngineError              a request that can't be decoded
 │   ├── PromptTooLongError
-│   └── EngineClosedError
+│   ├── EngineClosedError
+│   └── RemoteBaseError      a server that can't serve as a base
+│       └── RemoteBaseGoneError
 ├── CouncilAbstainedError    the council does not know, and was told to raise that
 └── CouncilFailedError       every member failed                          exit 3
 """
@@ -130,6 +132,19 @@ class EngineClosedError(EngineError):
     """The engine was shut down before the request ended."""
 
     code = "engine_closed"
+
+
+class RemoteBaseError(EngineError):
+    """The server of a base that is not ours refused, or does not tell what steering needs."""
+
+    code = "remote_base"
+
+
+class RemoteBaseGoneError(RemoteBaseError):
+    """The server of a base that is not ours can't be reached, or is too busy, after all retries."""
+
+    code = "remote_base_gone"
+    retryable = True
 
 
 class CouncilAbstainedError(CouncilError):
