@@ -12,6 +12,7 @@ import re
 import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from proxycouncil.specialists.cases import REFUSAL, Case
@@ -48,7 +49,13 @@ class Rarity:
     def shared(self, first: str, second: str) -> float:
         """Weight of the words that two texts share."""
         # fsum: the order of a set of strings differs from run to run, the sum must not.
-        return math.fsum(self.of(word) for word in set(words(first)) & set(words(second)))
+        return math.fsum(self.of(word) for word in word_set(first) & word_set(second))
+
+
+@lru_cache(maxsize=100_000)  # a sentence or a meaning is compared with many others
+def word_set(text: str) -> frozenset[str]:
+    """Its different words and numbers, lower-cased."""
+    return frozenset(words(text))
 
 
 def words(text: str) -> list[str]:
