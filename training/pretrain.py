@@ -78,11 +78,12 @@ class Trainer:
         self.loss: Any = torch.compile(answer_loss) if self.device.type == "cuda" else answer_loss
         self.optimizers = _optimizers(self.model, self.recipe, muon=self.bf16)
         run.load_optimizers(self.optimizers)
-        multiple = 32 if self.device.type == "cuda" else 1
+        on_gpu = self.device.type == "cuda"
+        multiple = 32 if on_gpu else 1
         collate = Collator(self.model.config.pad_token_id or 0, multiple=multiple)
         self.cases = CaseBatches(
             Exercises.load(run.work / "cases.npz"),
-            self.recipe.batch,
+            self.recipe.gpu_batch if on_gpu else self.recipe.batch,
             collate,
             recipe.seed,
             run.state.cases_position,

@@ -31,6 +31,7 @@ class ModelRecipe(_Table):
 
     threads: int
     batch: int
+    gpu_batch: int
     rate: float
     muon_scale: float
     warmup: int
