@@ -20,6 +20,7 @@ from proxycouncil.specialists import Engine, Family, Generation, Pair, Prompt, R
 from proxycouncil.specialists import drafting as drafting_room
 from proxycouncil.specialists import runner as runner_room
 from proxycouncil.specialists.sampler import Choosing, choose, uniform
+from proxycouncil.specialists.text import Text
 
 if TYPE_CHECKING:
     import torch
@@ -89,7 +90,7 @@ def forced(acceptance: float) -> Iterator[None]:
     with (
         mock.patch.object(runner_room, "choose", written),
         mock.patch.object(drafting_room, "choose", drafted),
-        mock.patch.object(drafting_room, "look_up", return_value=[]),
+        mock.patch.object(Text, "look_ahead", return_value=[]),
     ):
         yield
 

@@ -18,6 +18,18 @@ if TYPE_CHECKING:
 
 WIDER = 4
 
+_AXES = {
+    "embed_tokens": ("words", "hidden"),
+    "q_proj": ("queries", "hidden"),
+    "k_proj": ("keys", "hidden"),
+    "v_proj": ("keys", "hidden"),
+    "o_proj": ("hidden", "queries"),
+    "gate_proj": ("inner", "hidden"),
+    "up_proj": ("inner", "hidden"),
+    "down_proj": ("hidden", "inner"),
+}
+"""What the rows and the columns of each kind of matrix stand for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Shape:
@@ -52,22 +64,29 @@ class Widening:
         """Rows and columns of a larger matrix that hold the smaller one; `name` is that of its layer."""
         import torch
 
-        hidden, inner = torch.arange(self.small["hidden_size"]), torch.arange(self.small["intermediate_size"])
-        heads, groups = self._heads(), torch.arange(self.small["num_key_value_heads"])
-        dimension = torch.arange(self.small["head_dim"])
-        queries = (heads[:, None] * len(dimension) + dimension).flatten()
-        keys = (groups[:, None] * len(dimension) + dimension).flatten()
-        found = {
-            "embed_tokens": (torch.arange(self.small["vocab_size"]), hidden),
-            "q_proj": (queries, hidden),
-            "k_proj": (keys, hidden),
-            "v_proj": (keys, hidden),
-            "o_proj": (hidden, queries),
-            "gate_proj": (inner, hidden),
-            "up_proj": (inner, hidden),
-            "down_proj": (hidden, inner),
+        head = torch.arange(self.small["head_dim"])
+        along = {
+            "words": torch.arange(self.small["vocab_size"]),
+            "hidden": torch.arange(self.small["hidden_size"]),
+            "inner": torch.arange(self.small["intermediate_size"]),
+            "queries": (self._heads()[:, None] * len(head) + head).flatten(),
+            "keys": torch.arange(self.small["num_key_value_heads"] * len(head)),
         }
-        return found[name]
+        rows, columns = _AXES[name]
+        return along[rows], along[columns]
+
+    def size(self, name: str) -> tuple[int, int]:
+        """Rows and columns of a larger matrix."""
+        settings = self.settings
+        along = {
+            "words": settings["vocab_size"],
+            "hidden": settings["hidden_size"],
+            "inner": settings["intermediate_size"],
+            "queries": settings["num_attention_heads"] * settings["head_dim"],
+            "keys": settings["num_key_value_heads"] * settings["head_dim"],
+        }
+        rows, columns = _AXES[name]
+        return along[rows], along[columns]
 
     def _heads(self) -> Tensor:
         """Query heads stay with their key-value head, of which each now serves more."""
@@ -105,7 +124,7 @@ def widen_adapter(source: Path, target: Path, *, over: Path, small: Path) -> Pat
     for name, weight in load_file(source / "adapter_model.safetensors").items():
         place = name.split(".")[-3]
         rows, columns = widening.places(place)
-        wide[name] = _spread_lora(weight, name, rows, columns, _size(place, widening))
+        wide[name] = _spread_lora(weight, name, rows, columns, widening.size(place))
     save_file(wide, target / "adapter_model.safetensors", metadata={"format": "pt"})
     return target
 
@@ -128,23 +147,6 @@ def _names(widening: Widening) -> list[str]:
     return ["model.embed_tokens.weight", *layers, "model.norm.weight"]
 
 
-def _size(place: str, widening: Widening) -> tuple[int, int]:
-    settings = widening.settings
-    hidden, inner, head = settings["hidden_size"], settings["intermediate_size"], settings["head_dim"]
-    queries, keys = settings["num_attention_heads"] * head, settings["num_key_value_heads"] * head
-    sizes = {
-        "embed_tokens": (settings["vocab_size"], hidden),
-        "q_proj": (queries, hidden),
-        "k_proj": (keys, hidden),
-        "v_proj": (keys, hidden),
-        "o_proj": (hidden, queries),
-        "gate_proj": (inner, hidden),
-        "up_proj": (inner, hidden),
-        "down_proj": (hidden, inner),
-    }
-    return sizes[place]
-
-
 def _widened(name: str, small: dict[str, Tensor], widening: Widening, draw: Any) -> Tensor:  # noqa: ANN401
     import torch
 
@@ -155,7 +157,7 @@ def _widened(name: str, small: dict[str, Tensor], widening: Widening, draw: Any)
             wide[: len(small[name])] = small[name] / WIDER**0.5
         return wide
     silent = place in {"embed_tokens", "o_proj", "down_proj"}
-    size = _size(place, widening)
+    size = widening.size(place)
     wide = torch.zeros(size, dtype=torch.bfloat16)
     if not silent:
         wide += torch.randn(size, generator=draw).mul_(0.02).to(torch.bfloat16)

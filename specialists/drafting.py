@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from proxycouncil.specialists.lookup import look_up
 from proxycouncil.specialists.sampler import choose
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ class Drafting:
 
     def __init__(self, texts: Sequence[Text], count: int) -> None:
         self._texts = texts
-        found = [look_up(text.main.row.prompt, text.tokens, count) if count else [] for text in texts]
+        found = [text.look_ahead(count) if count else [] for text in texts]
         self._given = [ahead if len(ahead) == count else [] for ahead in found]
         self._writers = {
             id(text.drafter.row): at

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from proxycouncil.specialists.copybook import Copying
+from proxycouncil.specialists.lookup import Lookup
 from proxycouncil.specialists.request import Sampling
 from proxycouncil.specialists.sampler import Choosing
 
@@ -53,6 +54,13 @@ class Text:
     tokens: list[int] = field(default_factory=list)
     drafted: int = 0
     accepted: int = 0
+    _lookup: Lookup | None = None
+
+    def look_ahead(self, count: int) -> list[int]:
+        """As many tokens as followed the last ones where they stood before, in the prompt or the text."""
+        if self._lookup is None:
+            self._lookup = Lookup(self.main.row.prompt)
+        return self._lookup.ahead(self.tokens, count)
 
     def choosing(self, ahead: Sequence[int] = ()) -> Choosing:
         """What the choice of a token depends on, behind what is written and the drafts `ahead` of it."""

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tiny import save_adapter, save_family, save_model
 
 from proxycouncil.specialists import Engine, Family, Generation, Pair, Prompt, Request, Sampling, Snippet
-from proxycouncil.specialists.lookup import LONGEST, SHORTEST, look_up
+from proxycouncil.specialists.lookup import LONGEST, SHORTEST, Lookup
 from proxycouncil.specialists.pace import CHOICES, Pace, expected
 
 SLATE = (Snippet("Rent", "The rent of the room is due on the first day of the month."),)
@@ -177,7 +177,10 @@ def test_what_is_looked_up_stands_behind_the_same_tokens(
     read: list[int], written: list[int], ahead: int
 ) -> None:
     known = read + written
-    found = look_up(read, written, ahead)
+    lookup = Lookup(read)
+    for length in range(len(written)):
+        lookup.ahead(written[:length], ahead)  # asked as the text grows
+    found = lookup.ahead(written, ahead)
     assert len(found) <= ahead
     places = [
         (size, start)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,27 +26,21 @@ def pack(work: Path, out: Path, *, limit: int = LIMIT) -> dict[str, int]:
     """Write the folder; returns bytes by file. Held-out cases travel whole, the rest as far as it fits."""
     out.mkdir(parents=True, exist_ok=True)
     shutil.copy(work / "held_out.npz", out)
+    text, cases = Text.load(work / "text.npz"), Exercises.load(work / "cases.npz")
     left = limit - (out / "held_out.npz").stat().st_size
-    _fit_text(Text.load(work / "text.npz"), out / "text.npz", limit=int(left * _TEXT_SHARE))
-    left -= (out / "text.npz").stat().st_size
-    _fit_cases(Exercises.load(work / "cases.npz"), out / "cases.npz", limit=left)
+    target = out / "text.npz"
+    share = int(left * _TEXT_SHARE)
+    _fit(target, lambda count: Text(text.ids[:count]).save(target), count=len(text.ids), limit=share)
+    left -= target.stat().st_size
+    packed = out / "cases.npz"
+    _fit(packed, lambda count: spread(cases, count).save(packed), count=len(cases), limit=left)
     return {file.name: file.stat().st_size for file in sorted(out.iterdir())}
 
 
-def _fit_text(text: Text, target: Path, *, limit: int) -> None:
-    size = len(text.ids)
+def _fit(target: Path, write: Callable[[int], None], *, count: int, limit: int) -> None:
+    """Write all, or as many as come out under the limit: how well they pack is known only afterwards."""
     while True:
-        Text(text.ids[:size]).save(target)
-        written = target.stat().st_size
-        if written <= limit or size < 2:
-            return
-        size = int(size * limit / written * 0.98)
-
-
-def _fit_cases(exercises: Exercises, target: Path, *, limit: int) -> None:
-    count = len(exercises)
-    while True:
-        spread(exercises, count).save(target)
+        write(count)
         written = target.stat().st_size
         if written <= limit or count < 2:
             return

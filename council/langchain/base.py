@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from langchain_core.language_models import BaseChatModel
+from langchain_core.language_models.chat_models import agenerate_from_stream, generate_from_stream
+from langchain_core.outputs import ChatResult
 from pydantic import Field, field_validator, model_validator
 
 from proxycouncil.council.langchain.opening import STARTER, chosen_council
@@ -15,7 +17,9 @@ from proxycouncil.graphs.run_settings import RunSettings
 if TYPE_CHECKING:
     from typing import Self
 
+    from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
     from langchain_core.load.serializable import SerializedConstructor, SerializedNotImplemented
+    from langchain_core.messages import BaseMessage
     from langchain_core.tools import BaseTool
 
     from proxycouncil.council.council import Council
@@ -103,6 +107,24 @@ class CouncilChatModel(BaseChatModel):
             "this model can't be held to a schema: its members do not decode under a grammar",
             hint="response_metadata has the decision, ballots and citations as plain data",
         )
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,  # noqa: ANN401
+    ) -> ChatResult:
+        return generate_from_stream(self._stream(messages, stop, run_manager, **kwargs))
+
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,  # noqa: ANN401
+    ) -> ChatResult:
+        return await agenerate_from_stream(self._astream(messages, stop, run_manager, **kwargs))
 
     def _council(self) -> Council:
         return chosen_council(self.council, self.origin)

@@ -11,7 +11,7 @@ import random
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
@@ -151,12 +151,10 @@ class RemoteBase:
     async def _compare(self, rounds: Rounds) -> None:
         """See once that the server means the same by its ids and tells what steering needs."""
         encoder = rounds.text.main.part.format.encoder
-        try:
+        with suppress(RemoteBaseGoneError):  # the round meets it again, and knows whether anybody may go on
             await check_vocabulary(rounds.client, self.family.tokenizer)
             await check_manners(rounds.client, encoder)
             self._compared = True
-        except RemoteBaseGoneError:
-            pass  # the round meets it again, and knows whether anybody may go on
 
     async def _round(self, job: Job, rounds: Rounds) -> FinishReason | None:
         """Write on; why the text has ended, if it has. The consumer of an ended text is told so."""

@@ -10,7 +10,6 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from proxycouncil.specialists.lane import Lane
-from proxycouncil.specialists.lookup import look_up
 from proxycouncil.specialists.sampler import choose
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ class SmallModels:
 
     def draft(self, count: int) -> list[int]:
         """At most `count` tokens: what the expert would write or, without one, what is looked up."""
-        found = look_up(self._text.main.row.prompt, self._text.tokens, count)
+        found = self._text.look_ahead(count)
         drafts: list[int] = []
         while len(drafts) < count:
             guess = self._guess(drafts, found)
