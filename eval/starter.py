@@ -13,6 +13,7 @@ from typing import Any
 
 from proxycouncil.eval.answerer import Answerer, Reply
 from proxycouncil.eval.metrics import Interval, is_right, paired_bootstrap, wilson
+from proxycouncil.eval.samples import samples
 from proxycouncil.eval.splits import Question, halves, load_out_of_scope, load_questions
 from proxycouncil.specialists.questions import Part
 
@@ -141,9 +142,10 @@ def report(
     material: Material,
     *,
     pairs: Sequence[tuple[str, str]] = (),
+    shown: str = "council",
     progress: Progress = lambda *_: None,
 ) -> dict[str, Any]:
-    """Every arm's score, and the named pairs of arms compared where both were asked; plain data for JSON."""
+    """Every arm's score, the named pairs compared, some answers of `shown` whole; plain data for JSON."""
     replies = {name: put_to(name, arm, material, progress) for name, arm in arms.items()}
     return {
         "questions": len(material.inside),
@@ -154,8 +156,14 @@ def report(
             for first, second in pairs
             if first in replies and second in replies
         ],
+        "samples": _samples(replies[shown], material) if shown in replies else [],
         "replies": [_record(one, material) for one in replies.values()],
     }
+
+
+def _samples(replies: Replies, material: Material) -> list[dict[str, Any]]:
+    questions = (*material.inside, *material.outside)
+    return [asdict(one) for one in samples(questions, (*replies.inside, *replies.outside))]
 
 
 def _record(replies: Replies, material: Material) -> dict[str, Any]:

@@ -7,9 +7,11 @@ from itertools import count
 import pytest
 from fakes import REFUSAL, FakeGenerator, FakeSearcher
 
+from proxycouncil.eval.answerer import Reply
 from proxycouncil.eval.arms import SelfConsistencyArm, Shelf
 from proxycouncil.eval.reader import Reader, Task, expert_alone, steered, unsteered
 from proxycouncil.eval.reading import ReadingSet, asks_for_term, reading_report, right
+from proxycouncil.eval.samples import samples
 from proxycouncil.eval.splits import Question
 from proxycouncil.eval.sweeps import ALPHAS, Sweep, alpha_curve, cost
 from proxycouncil.specialists.cases import Case
@@ -125,3 +127,25 @@ def test_cost_is_tokens_by_time_in_interleaved_rounds():
     tasks = [Task(Prompt("What?"), "law")] * 4
     readers = {"one": reader({"*": "a b c"}), "two": reader({"*": "a b c d e f"})}
     assert cost(readers, tasks, clock=lambda: float(next(ticks))) == {"one": 12.0, "two": 24.0}
+
+
+def test_samples_are_the_surest_right_and_the_surest_wrong_answers():
+    asked = [
+        Question("1", "span", "When?", accepted=("1914",)),
+        Question("2", "span", "Where?", accepted=("Rome",)),
+        Question("3", "term", "What is it called?", accepted=("fever",)),
+        Question("4", "chit-chat", "How are you?"),
+        Question("5", "term", "And this?", accepted=("rent",)),
+    ]
+    said = [
+        Reply("In 1914.", 0.9),
+        Reply("Rome", 0.8),
+        Reply("wage", 0.3),
+        Reply("Fever is heat.", 0.7),
+        Reply(""),
+    ]
+    assert [(one.question, one.right) for one in samples(asked, said, each=2)] == [
+        ("When?", True),
+        ("How are you?", False),
+        ("What is it called?", False),
+    ]

@@ -53,6 +53,18 @@ def _questions(console: Console, data: Mapping[str, Any]) -> None:
         for one in data["comparisons"]
     ]
     _print(console, ("difference in right", "all questions", "where both answer", "both"), rows)
+    _samples(console, data["samples"])
+
+
+def _samples(console: Console, samples: Sequence[Mapping[str, Any]]) -> None:
+    """The surest right answers and the surest wrong ones, whole."""
+    for sample in samples:
+        accepted = " | ".join(sample["accepted"]) or "nothing: it should have been declined"
+        console.print(f"{'right' if sample['right'] else 'WRONG'} ({sample['confidence']:.2f})", markup=False)
+        for label, text in (("Q", sample["question"]), ("A", sample["text"]), ("accepted", accepted)):
+            console.print(f"  {label}: {text}", markup=False, highlight=False)
+        if sample["source"]:
+            console.print(f"  [1] {sample['source']}: “{sample['quote']}”", markup=False, highlight=False)
 
 
 def _reading(console: Console, data: Mapping[str, Any]) -> None:
