@@ -6,7 +6,7 @@ TORCH_ARGS ?=
 export Q
 export HF_HUB_OFFLINE := 1
 
-.PHONY: ask chat test test-slow starter lint types clean
+.PHONY: ask chat test test-slow llama-server starter lint types clean
 
 .venv/.ready: pyproject.toml constraints.txt
 	@test -x $(PY) || $(PYTHON) -m venv .venv
@@ -34,6 +34,19 @@ test: lint types
 
 test-slow: .venv/.ready
 	$(PY) -m pytest -q -m slow
+
+# llama.cpp's own server, from the source inside llama-cpp-python's sdist: with it `make test-slow` asks it, too.
+# Needs cmake and a C++ compiler.
+llama-server: .llama/bin/llama-server
+
+.llama/bin/llama-server: | .venv/.ready
+	$(PY) -m pip install -q -c constraints.txt gguf
+	$(PY) -m pip download -q -c constraints.txt --no-deps --no-binary llama-cpp-python -d .llama llama-cpp-python
+	mkdir -p .llama/source
+	tar -xzf .llama/llama_cpp_python-*.tar.gz --strip-components=1 -C .llama/source
+	cmake -S .llama/source/vendor/llama.cpp -B .llama -DCMAKE_BUILD_TYPE=Release -DBUILD_SHARED_LIBS=OFF \
+		-DLLAMA_CURL=OFF -DLLAMA_OPENSSL=OFF -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF -DLLAMA_USE_PREBUILT_UI=OFF
+	cmake --build .llama --target llama-server -j 2
 
 # Trains the family that ships. MINUTES of training, CORPUS as docs/starter.md says, FLAGS="--resume" to go on.
 MINUTES ?= 120
