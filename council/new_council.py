@@ -62,7 +62,9 @@ _COUNCIL = """
 quorum = 1                               # raise it to 2 once there are two specialists of one subject
 # calibration = "./calibration.json"     # what `council calibrate` writes: until then confidences are raw
 """
-_UNSURE = "unsure_below = 0.9                       # a reading less sure than this gives way to a quotation\n"
+_UNSURE = (
+    "unsure_below = 0.9                       # a reading less sure than this gives way to a quotation\n"
+)
 
 
 def preset_models(name: str) -> Models:
@@ -89,7 +91,9 @@ def council_toml(models: Models, specialists: Sequence[NewSpecialist]) -> str:
     """The whole file."""
     parts = [f"# {models.about}\n", _family(models)]
     parts += [_specialist(one, models) for one in specialists]
-    parts.append("[generalist]                             # reads from every domain\n" + _expert(models.expert))
+    parts.append(
+        "[generalist]                             # reads from every domain\n" + _expert(models.expert)
+    )
     parts.append(
         '[retrieval]\npath = "./library"\n' + (_SMALL_RETRIEVAL if models.small else _LARGE_RETRIEVAL)
     )
@@ -101,7 +105,10 @@ def _family(models: Models) -> str:
     if models.antiexpert:
         lines.append(f"antiexpert = {_quoted(models.antiexpert)}")
     if models.small:
-        lines += ['device = "cpu"', "threads = 1                              # fastest for models this small"]
+        lines += [
+            'device = "cpu"',
+            "threads = 1                              # fastest for models this small",
+        ]
     return "\n".join(lines) + "\n"
 
 

@@ -40,8 +40,8 @@ def new(
 ) -> None:
     """Make a council of your own: council.toml and folders.
 
-    Without --family or --base it runs on the shipped starter family: at once, offline. Without --specialist it
-    asks for one where there is a terminal.
+    Without --family or --base it runs on the shipped starter family: at once, offline. Without --specialist
+    it asks for one where there is a terminal.
     """
     from proxycouncil.council.config import CouncilConfig
     from proxycouncil.council.new_council import council_toml
@@ -64,7 +64,9 @@ def _models(family: str | None, base: str | None, antiexpert: str | None, expert
     from proxycouncil.council.new_council import STARTER_MODELS, Models, preset_models
 
     if base is None and (antiexpert or expert):
-        raise UsageError("--antiexpert and --expert need a --base", hint="leave all three out for the starter")
+        raise UsageError(
+            "--antiexpert and --expert need a --base", hint="leave all three out for the starter"
+        )
     if base and family:
         raise UsageError("--family names a base already", hint="give --family or --base")
     if base:
