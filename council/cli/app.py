@@ -19,6 +19,7 @@ from proxycouncil.council.cli import (
     evaluation,
     library,
     project,
+    questions,
     report,
     revote,
     tune,
@@ -57,6 +58,7 @@ def create_app() -> typer.Typer:
     app.command("chat")(chat.chat)
     app.command("ingest")(library.ingest)
     app.command("inspect")(library.inspect)
+    app.command("questions")(questions.questions)
     app.command("tune")(tune.tune)
     app.command("serve")(doors.serve)
     app.command("mcp")(doors.mcp)
