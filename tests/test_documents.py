@@ -5,38 +5,24 @@ from __future__ import annotations
 import hashlib
 import json
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import papers
 import pytest
-from shelving import embedder, python
+from shelving import HashingEncoder, python
 
 from proxycouncil.council.cli.watching import follow, touched
 from proxycouncil.errors import LibraryLockedError, UsageError
-from proxycouncil.retrieval.embedder import Vectors
 from proxycouncil.retrieval.extracting import ReadingProcess
 from proxycouncil.retrieval.library import Library
 from proxycouncil.retrieval.passage import Passage
 from proxycouncil.retrieval.pdf import reflowed
 
 
-class Counting:
-    """The real embedder, with what it was asked for."""
-
-    name, fingerprint = "counting", "counting-1"
-
-    def __init__(self) -> None:
-        self.texts: list[str] = []
-
-    def encode(self, texts: Sequence[str]) -> Vectors:
-        self.texts += texts
-        return embedder().encode(texts)
-
-
 @pytest.fixture
 def library(tmp_path: Path) -> Iterator[Library]:
-    with Library(tmp_path / "library", embedder=embedder()) as opened:
+    with Library(tmp_path / "library", embedder=HashingEncoder()) as opened:
         yield opened
 
 
@@ -154,7 +140,7 @@ def test_a_moved_file_and_an_edited_one_keep_the_vectors_of_what_they_keep(tmp_p
     sections = [f"## S{n}\n\nSentence number {n} stands here.\n" for n in range(4)]
     (folder / "a.md").write_text("\n".join(sections), encoding="utf-8")
     (folder / "b.md").write_text("## B\n\nAnother one.\n", encoding="utf-8")
-    counting = Counting()
+    counting = HashingEncoder()
     with Library(tmp_path / "library", embedder=counting) as library:
         library.ingest("d", folder, sentences=False)
     counting.texts.clear()
@@ -191,12 +177,13 @@ import os, signal, sys
 from pathlib import Path
 from proxycouncil.retrieval import ingest
 from proxycouncil.retrieval.library import Library
+from shelving import HashingEncoder
 ingest._GROUP_ROWS = 2
 folder = Path(sys.argv[1])
 def stop(advance):
     if advance.passages >= 5:
         os.kill(os.getpid(), signal.SIGKILL)
-with Library(folder / "library") as library:
+with Library(folder / "library", embedder=HashingEncoder()) as library:
     library.ingest("d", folder / "docs", progress=stop)
 """
 
@@ -206,7 +193,7 @@ def test_an_ingest_killed_in_the_middle_goes_on_where_it_was(tmp_path: Path, fol
         (folder / f"{number}.txt").write_text(f"Sentence number {number} stands here.\n", encoding="utf-8")
     with python(KILLED, tmp_path) as child:
         assert child.wait() == -signal.SIGKILL
-    with Library(tmp_path / "library", embedder=embedder()) as library:
+    with Library(tmp_path / "library", embedder=HashingEncoder()) as library:
         assert len(library.passages()) == 4
         report = library.ingest("d", folder)
         assert len(report.unchanged) == len(report.added) == 4
