@@ -177,4 +177,5 @@ def _lowered(text: str) -> str:
     """Without the capital of a sentence's beginning; names and abbreviations keep theirs."""
     first, _, rest = text.partition(" ")
     name = not first[1:].islower() or any(word[0].isupper() for word in rest.split())
-    return text if name and len(first) > 1 else text[:1].lower() + text[1:]
+    keeps = name and len(first) > 1 and not _ARTICLE.match(text)
+    return text if keeps else text[:1].lower() + text[1:]

@@ -98,6 +98,9 @@ def batches_of(
             plan.written.update((file.source, len(its_rows)) for file, its_rows in group)
             yield Batch(Change(plan.domain, [*gone, *stale], rows, vectors, root=root), sentences)
             gone = []
+    if progress:
+        total = sum(file.bytes for file in plan.files)
+        progress(Advance(sum(plan.written.values()), total, total, len(plan.files), len(plan.files)))
     emptied = [file.source for file in plan.files if file.source in plan.removed]
     if left := [*gone, *(source for source in emptied if source not in gone)]:
         yield Batch(Change(plan.domain, left, root=root))
