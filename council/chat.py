@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -31,6 +30,7 @@ from proxycouncil.council.rendering import (
     dissent_lines,
     numbered_answer,
     one_line,
+    place_of,
     verdict,
     visible,
     vote_table,
@@ -58,7 +58,7 @@ class Chat:
         thread: name of the session.
         reader: where lines come from.
         console: where everything is shown.
-        locate: where the document of a source lies.
+        locate: where a citation can be looked up.
         feedback: where `/agree` and `/disagree` are kept; None: nowhere.
         clock: seconds, for Ctrl-C twice.
     """
@@ -70,7 +70,7 @@ class Chat:
         thread: str,
         reader: LineReader,
         console: Console,
-        locate: Locate = Path,
+        locate: Locate = place_of,
         feedback: Feedback | None = None,
         clock: Callable[[], float] = monotonic,
     ) -> None:

@@ -35,6 +35,8 @@ from proxycouncil.specialists.remote.recall import Fallback
 RESERVED_NAMES = frozenset({"general", "council", "base", "antiexpert"})
 _NAME = re.compile(r"[a-z][a-z0-9_-]{2,}")
 _PATH_PREFIXES = ("./", "../", "/", "~")
+STARTER_SCHEME = "starter:"
+_STARTER_FAMILY = Path(__file__).resolve().parent / "starter" / "family"
 _SQLITE = "sqlite:///"
 _POSTGRES = ("postgresql://", "postgres://")
 
@@ -55,8 +57,19 @@ def _resolved(path: Path, info: ValidationInfo) -> Path:
 
 def _path_or_hub_id(value: str, info: ValidationInfo) -> str:
     """A value that looks like a path, or is one, becomes absolute; anything else is a hub id."""
+    if value.startswith(STARTER_SCHEME):
+        return _shipped(value.removeprefix(STARTER_SCHEME))
     path = _resolved(Path(value), info)
     return str(path) if value.startswith(_PATH_PREFIXES) or path.exists() else value
+
+
+def _shipped(name: str) -> str:
+    """A model of the starter's family, wherever the package lies."""
+    path = _STARTER_FAMILY / name
+    if not path.resolve().is_relative_to(_STARTER_FAMILY) or not path.is_dir():
+        experts = ", ".join(f"experts/{one.name}" for one in sorted((_STARTER_FAMILY / "experts").iterdir()))
+        raise ValueError(f"the starter ships no {name!r}; it ships base, antiexpert, {experts}")
+    return str(path)
 
 
 def _checkpoint_url(value: str, info: ValidationInfo) -> str:
@@ -223,7 +236,7 @@ class CouncilConfig(Section):
         except OSError as error:
             raise ConfigError(
                 f"can't read {file}: {error.strerror}",
-                hint="`council init --family NAME` writes one; --config FILE names another",
+                hint="`council new DIR` writes one; --config FILE names another",
             ) from error
         return cls.from_mapping(data, directory=file.resolve().parent, name=str(file))
 

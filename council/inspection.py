@@ -9,6 +9,8 @@ from rich.text import Text
 from proxycouncil.council.assembly import load_calibration, settings
 from proxycouncil.council.questions import cleaned
 from proxycouncil.council.rendering import asked_line, one_line, pairs_table, place_of, plain_table
+from proxycouncil.graphs.citing import citation
+from proxycouncil.graphs.consult import record
 from proxycouncil.graphs.context import GENERALIST
 
 if TYPE_CHECKING:
@@ -120,5 +122,5 @@ def _excerpt_text(number: int, excerpt: Excerpt) -> Text:
     passage = excerpt.passage
     text = Text(f"{number}. ", style="cyan")
     text.append(f"{one_line(passage.title)} ", style="bold")
-    text.append(f"({passage.domain}, {place_of(passage.source, excerpt.start)})", style="dim")
+    text.append(f"({passage.domain}, {place_of(citation(record(excerpt)))})", style="dim")
     return text.append(f"\n   {one_line(excerpt.text)}", style="default")

@@ -1,4 +1,4 @@
-"""A council.toml to begin with, for families of models on the hub. Knows names and sizes; loads nothing.
+"""Families of models on the hub that a council can begin with. Knows names and sizes; loads nothing.
 
 Each preset names a large base, its small untuned twin and the twin's instruct version as the expert, all
 three with one vocabulary. None has been run on its real weights here: see docs/models.md.
@@ -6,10 +6,7 @@ three with one vocabulary. None has been run on its real weights here: see docs/
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from string import Template
-
-from proxycouncil.errors import UsageError
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,44 +76,3 @@ PRESETS = {
         terms="Apache-2.0",
     ),
 }
-
-_TOML = Template(
-    """\
-# A council on $name. $terms.
-#
-# Memory: about $gigabytes GB for the weights in 16-bit floats (base $base_billions billion parameters,
-# twin and expert $small_billions billion each), and more for every row decoded together.
-# With less, take $smaller_base as the base: its vocabulary is the same.
-# Append @REVISION to a name to pin it.
-
-[family]
-base = "$base"
-antiexpert = "$antiexpert"
-device = "auto"
-dtype = "auto"                           # 16-bit floats on an accelerator
-
-[specialists.handbook]                   # one such table for each domain; the name is yours to choose
-title = "Handbook"
-description = "What the documents are about, in a sentence."
-examples = ["a question as people type it"]
-documents = ["./documents"]              # then: council ingest handbook
-expert = "$expert"
-# expert = "./experts/handbook"          # your own: council tune handbook --questions questions.jsonl
-
-[generalist]                             # reads from every domain
-expert = "$expert"
-
-[retrieval]
-path = "./library"
-slate = "passages"                       # a base of this size reads whole passages
-"""
-)
-
-
-def preset_toml(family: str) -> str:
-    """The text of a council.toml for a family: gemma3, llama3, olmo2, qwen3 or smollm."""
-    try:
-        preset = PRESETS[family]
-    except KeyError:
-        raise UsageError(f"no preset {family!r}", hint=f"choose one of {', '.join(PRESETS)}") from None
-    return _TOML.substitute(asdict(preset), name=family, gigabytes=round(preset.gigabytes))

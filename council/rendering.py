@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from proxycouncil.council.events import DecisionEvent
     from proxycouncil.graphs.state import Ballot, Citation, Route, Tally
 
-Locate: TypeAlias = Callable[[str], Path]
-"""Where the document of a source lies now."""
+Locate: TypeAlias = Callable[["Citation"], str]
+"""Where a citation can be looked up, for people."""
 
 _BIDI = {chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F)}
 _UNFOLDED = 10_000
@@ -62,7 +62,24 @@ def console_for(stream: TextIO) -> Console:
     )
 
 
-def numbered_answer(decision: DecisionEvent, *, locate: Locate = Path) -> Text:
+def place_of(citation: Citation, *, find: Callable[[str], Path] = Path) -> str:
+    """`file:line`, or `file, page 3` where there are pages; the file alone where it can't be read any more.
+
+    Args:
+        citation: what was cited.
+        find: where the document of a source lies now.
+    """
+    shown = _short(citation["source"])
+    if place := citation.get("place"):
+        return f"{shown}, {place}"
+    try:
+        line = _line_of(find(citation["source"]), citation["start"])
+    except LibraryError:
+        line = None
+    return shown if line is None else f"{shown}:{line}"
+
+
+def numbered_answer(decision: DecisionEvent, *, locate: Locate = place_of) -> Text:
     """The answer, its citations and where they stand; one line of reason where there is no answer."""
     if not decision.text:
         return Text(f"The council does not know: {one_line(decision.reason)}")
@@ -75,16 +92,16 @@ def numbered_answer(decision: DecisionEvent, *, locate: Locate = Path) -> Text:
     return text
 
 
-def citation_line(number: int, citation: Citation, *, locate: Locate = Path) -> Text:
+def citation_line(number: int, citation: Citation, *, locate: Locate = place_of) -> Text:
     """`[1] Title — place`, and the quote under it."""
-    place = place_of(citation["source"], citation["start"], locate=locate)
+    place = locate(citation)
     line = Text(f"\n[{number}] ", style="cyan")
     line.append(one_line(citation["title"]), style="bold")
     line.append(f" — {one_line(place)}\n", style="dim")
     return line.append(f"    “{one_line(citation['quote'])}”", style="default")
 
 
-def sources_text(number: int, citation: Citation, *, locate: Locate = Path) -> Text:
+def sources_text(number: int, citation: Citation, *, locate: Locate = place_of) -> Text:
     """A citation with all there is to find it again."""
     text = citation_line(number, citation, locate=locate)
     where = f"{citation['domain']} · characters {citation['start']}–{citation['end']}"
@@ -165,16 +182,6 @@ def pairs_table(pairs: Mapping[str, str]) -> Table:
     for name, value in pairs.items():
         table.add_row(Text(name, style="bold"), Text(one_line(value)))
     return table
-
-
-def place_of(source: str, start: int, *, locate: Locate = Path) -> str:
-    """`file:line` of a character offset; the file alone where it can't be found or read any more."""
-    try:
-        line = _line_of(locate(source), start)
-    except LibraryError:
-        line = None
-    shown = _short(source)
-    return shown if line is None else f"{shown}:{line}"
 
 
 def _short(source: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from proxycouncil.council.rendering import Locate, one_line, place_of, verdict, visible
+from proxycouncil.council.rendering import Locate, one_line, verdict, visible
 
 if TYPE_CHECKING:
     from proxycouncil.council.events import Answer
@@ -62,15 +62,14 @@ def _turns(messages: Sequence[Message], answers: Sequence[Answer]) -> Iterator[t
 
 def _sources_md(answer: Answer, locate: Locate) -> str:
     return "\n".join(
-        f"{number}. **{_inline(one['title'])}** — {_place(one['source'], one['start'], locate)}\n"
-        f"   > {_inline(one['quote'])}"
+        f"{number}. **{_inline(one['title'])}** — {_inline(locate(one))}\n   > {_inline(one['quote'])}"
         for number, one in enumerate(answer.citations, start=1)
     )
 
 
 def _sources_html(answer: Answer, locate: Locate) -> str:
     items = "".join(
-        f"<li><b>{_inline(one['title'])}</b> — {_place(one['source'], one['start'], locate)}"
+        f"<li><b>{_inline(one['title'])}</b> — {_inline(locate(one))}"
         f"<blockquote>{_inline(one['quote'])}</blockquote></li>"
         for one in answer.citations
     )
@@ -82,10 +81,6 @@ def _dissent(answer: Answer) -> list[str]:
         f"dissent: {_inline(', '.join(lost['members']))} ({lost['share']:.0%}): {_inline(lost['text'])}"
         for lost in answer.decision.dissent
     ]
-
-
-def _place(source: str, start: int, locate: Locate) -> str:
-    return _inline(place_of(source, start, locate=locate))
 
 
 def _inline(text: str) -> str:

@@ -59,7 +59,7 @@ def cite(answer: str, question: str, excerpts: Sequence[ExcerptRecord]) -> tuple
 
 def citation(excerpt: ExcerptRecord) -> Citation:
     """The excerpt as a citation of itself."""
-    return Citation(
+    made = Citation(
         passage_id=excerpt["passage_id"],
         title=excerpt["title"],
         source=excerpt["source"],
@@ -68,6 +68,9 @@ def citation(excerpt: ExcerptRecord) -> Citation:
         quote=excerpt["text"],
         domain=excerpt["domain"],
     )
+    if "place" in excerpt:
+        made["place"] = excerpt["place"]
+    return made
 
 
 @lru_cache(maxsize=1024)

@@ -38,7 +38,7 @@ _NO_SIGNALS = Signals(confidence=None, support=None, logprob=None, kl=None)
 def record(excerpt: Excerpt) -> ExcerptRecord:
     """An excerpt as plain data."""
     passage = excerpt.passage
-    return ExcerptRecord(
+    made = ExcerptRecord(
         passage_id=passage.id,
         title=passage.title,
         text=excerpt.text,
@@ -48,6 +48,9 @@ def record(excerpt: Excerpt) -> ExcerptRecord:
         domain=passage.domain,
         score=excerpt.score,
     )
+    if passage.place:
+        made["place"] = passage.place
+    return made
 
 
 @dataclass(frozen=True, slots=True)

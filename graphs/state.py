@@ -20,6 +20,9 @@ Outcome: TypeAlias = Literal["consensus", "plurality", "abstain", "error"]
 class Citation(TypedDict):
     """A span of a source that supports an answer: `source[start:end] == quote`."""
 
+    place: NotRequired[str]
+    """Page, slide or cells, where the source has such parts."""
+
     passage_id: str
     title: str
     source: str
@@ -31,6 +34,8 @@ class Citation(TypedDict):
 
 class ExcerptRecord(TypedDict):
     """A piece of text as a member reads it: `source[start:end] == text`."""
+
+    place: NotRequired[str]
 
     passage_id: str
     title: str

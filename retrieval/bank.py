@@ -80,6 +80,11 @@ class VectorBank:
         vector: NDArray[np.float32] = self._tensors[f"{table}.vectors"][row] * self._scales[table][row]
         return vector
 
+    def with_coarse(self, vectors: Mapping[bytes, NDArray[np.float32]]) -> VectorBank:
+        """These too, all of them coarse."""
+        held = {digest: vector for digest in self._rows if (vector := self.get(digest)) is not None}
+        return VectorBank(self.fingerprint, coarse={**held, **vectors})
+
     def __len__(self) -> int:
         return len(self._rows)
 
@@ -159,9 +164,9 @@ class RememberingEncoder:
             vectors.append(vector)
         return np.stack(vectors) if vectors else None
 
-    def add_bank(self, bank: VectorBank) -> None:
-        """Look into this one too."""
-        self._banks.append(bank)
+    def add_bank(self, bank: VectorBank, *, instead_of: VectorBank | None = None) -> None:
+        """Look into this one too, or in place of another."""
+        self._banks = [*(held for held in self._banks if held is not instead_of), bank]
 
     def _look_up(self, digest: bytes) -> NDArray[np.float32] | None:
         with self._lock:

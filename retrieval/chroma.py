@@ -16,6 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
+import numpy as np
+from numpy.typing import NDArray
+
 from proxycouncil.errors import DistanceMismatchError, EmbedderMismatchError, LibraryError
 from proxycouncil.retrieval.embedder import TextEncoder, Vectors
 from proxycouncil.retrieval.passage import Passage
@@ -157,6 +160,18 @@ class Shelf:
         ]
         return sorted(rows, key=lambda row: (row.passage.source, row.passage.start, row.passage.id))
 
+    def vectors(self, source: str) -> list[tuple[Passage, NDArray[np.float32]]]:
+        """What is held of a document, with its vectors."""
+        found = self._collection.get(
+            where={"source": source}, include=["documents", "metadatas", "embeddings"]
+        )
+        texts, metadatas = found["documents"] or [], found["metadatas"] or []
+        vectors = found["embeddings"] if found["embeddings"] is not None else []
+        return [
+            (_row(identity, text, metadata, self.domain).passage, np.asarray(vector, np.float32))
+            for identity, text, metadata, vector in zip(found["ids"], texts, metadatas, vectors, strict=True)
+        ]
+
     def nearest(self, vector: Vectors, limit: int) -> list[tuple[str, float]]:
         """Ids and cosines, best first, ties by id."""
         found = self._collection.query(
@@ -194,6 +209,7 @@ def _metadata(row: Row) -> dict[str, str | int]:
         "title": passage.title,
         "headings": json.dumps(passage.heading_path, ensure_ascii=False),
         "file_state": row.file_state,
+        **({"place": passage.place} if passage.place else {}),
     }
 
 
@@ -208,6 +224,7 @@ def _row(identity: str, text: str | None, metadata: Mapping[str, object], domain
             start=int(str(metadata["start"])),
             end=int(str(metadata["end"])),
             domain=domain,
+            place=str(metadata.get("place", "")),
         )
         return Row(passage, str(metadata["file_state"]))
     except (KeyError, TypeError, ValueError) as error:

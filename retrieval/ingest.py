@@ -1,15 +1,13 @@
-"""Documents → rows of a store: what is new, what changed, what is gone. Running it twice changes nothing.
+"""A plan, carried out: documents read, split and embedded, in groups of whole files.
 
-Knows files and their states (a digest of the bytes and of the way of splitting); refuses to know Chroma and
-ranking. Rows are written in groups of whole files: an interruption loses at most the group in work.
+Knows files and rows; refuses to know Chroma and ranking. An interruption loses at most the group in work.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
@@ -17,16 +15,35 @@ import numpy as np
 from proxycouncil.errors import UsageError
 from proxycouncil.retrieval.changes import Change
 from proxycouncil.retrieval.chroma import Row
-from proxycouncil.retrieval.embedder import TextEncoder
+from proxycouncil.retrieval.document import Document
+from proxycouncil.retrieval.embedding import Embedding, Vector
+from proxycouncil.retrieval.extracts import Extracts
 from proxycouncil.retrieval.passage import Passage
-from proxycouncil.retrieval.readers import MARKDOWN, READABLE, decode, read_bytes
-from proxycouncil.retrieval.splitting import SPLITTING, split_document
-
-Progress: TypeAlias = Callable[[int, int], None]
-"""Called with the number of passages that are embedded, and of those to embed."""
+from proxycouncil.retrieval.plan import File, Plan, reason
+from proxycouncil.retrieval.readers import Readers
+from proxycouncil.retrieval.splitting import split_document
 
 _GROUP_ROWS = 2_048
-_PROGRESS_ROWS = 64
+_GROUP_SHARE = 8
+"""A write copies the library first; in groups of an eighth of it, all copying stays linear in its size."""
+
+_Group: TypeAlias = list[tuple[File, list[Row]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """How far an ingest is. Its end is known in bytes of files; how many passages they hold is not."""
+
+    passages: int
+    """Embedded so far."""
+    bytes_done: float
+    """Of the files read so far, each counted by the share of its passages that is embedded."""
+    bytes: int
+    files_done: int
+    files: int
+
+
+Progress: TypeAlias = Callable[[Advance], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,156 +61,146 @@ class IngestReport:
     """Files in the named folders that are of no readable kind."""
     passages: int
     """Passages written."""
+    moved: Mapping[str, str] = field(default_factory=dict)
+    """New source → the one that the same file had."""
+    notes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Source → what of it was left out, or read otherwise than its name says."""
 
 
-@dataclass(slots=True)
-class Plan:
-    """What an ingest is going to do."""
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A group of whole files, embedded: what to write, and the vectors of its sentences by digest."""
 
-    domain: str
-    rows: dict[str, list[Row]] = field(default_factory=dict)
-    """By source; new and changed documents."""
-    changed: set[str] = field(default_factory=set)
-    unchanged: list[str] = field(default_factory=list)
-    removed: list[str] = field(default_factory=list)
-    failed: dict[str, str] = field(default_factory=dict)
-    skipped: list[str] = field(default_factory=list)
-
-    def report(self) -> IngestReport:
-        """The plan, carried out."""
-        return IngestReport(
-            domain=self.domain,
-            added=tuple(source for source in self.rows if source not in self.changed),
-            changed=tuple(sorted(self.changed)),
-            unchanged=tuple(self.unchanged),
-            removed=tuple(self.removed),
-            failed=dict(self.failed),
-            skipped=tuple(self.skipped),
-            passages=sum(map(len, self.rows.values())),
-        )
+    change: Change
+    sentences: Mapping[bytes, Vector] = field(default_factory=dict)
 
 
-def plan_ingest(domain: str, paths: Sequence[Path], *, root: Path, known: Mapping[str, str]) -> Plan:
-    """Read and split what is new or changed.
+def batches_of(
+    plan: Plan, embedding: Embedding, extracts: Extracts, *, held: int, root: str, progress: Progress | None
+) -> Iterator[Batch]:
+    """Carry a plan out; what is found out on the way is noted in it.
 
     Args:
-        domain: where it goes.
-        paths: files, and folders that are read with all below them.
-        root: what sources are relative to; a document elsewhere is known by its absolute path.
-        known: state of each file that the domain holds, by source.
+        plan: what to do.
+        embedding: of its passages.
+        extracts: where texts go that are not the file's own.
+        held: passages that the domain holds before.
+        root: directory that sources are relative to.
+        progress: told after every few passages.
     """
-    plan = Plan(domain)
-    seen = set()
-    for path in paths:
-        for file in _files(path, plan, root):
-            source = source_of(file, root)
-            if source not in seen:
-                seen.add(source)
-                _plan_file(plan, file, source, known)
-        plan.removed.extend(source for source in _below(path, root, known) if source not in seen)
-    for source in plan.removed:
-        plan.failed.pop(source, None)
-    plan.removed = sorted(set(plan.removed))
-    return plan
+    gone = list(plan.removed)
+    with Readers() as readers:
+        for group in _groups(plan, readers, extracts, held=held):
+            rows = [row for _, its_rows in group for row in its_rows]
+            stale = [before for file, _ in group for before in plan.stale(file.source)]
+            told = _told(plan, group, progress)
+            vectors, sentences = embedding.embed([row.passage for row in rows], stale, told)
+            plan.written.update((file.source, len(its_rows)) for file, its_rows in group)
+            yield Batch(Change(plan.domain, [*gone, *stale], rows, vectors, root=root), sentences)
+            gone = []
+    if progress:
+        total = sum(file.bytes for file in plan.files)
+        progress(Advance(sum(plan.written.values()), total, total, len(plan.files), len(plan.files)))
+    emptied = [file.source for file in plan.files if file.source in plan.removed]
+    if left := [*gone, *(source for source in emptied if source not in gone)]:
+        yield Batch(Change(plan.domain, left, root=root))
 
 
-def changes_of(
-    plan: Plan, encoder: TextEncoder, *, root: Path, progress: Progress | None = None
-) -> Iterator[Change]:
-    """The plan in groups of whole files, embedded one group at a time."""
-    total = sum(map(len, plan.rows.values()))
-    done = 0
-    gone: Sequence[str] = plan.removed
-    for sources in _groups(plan.rows):
-        rows = [row for source in sources for row in plan.rows[source]]
-        vectors = []
-        for start in range(0, len(rows), _PROGRESS_ROWS):
-            texts = [embedded_text(row.passage) for row in rows[start : start + _PROGRESS_ROWS]]
-            vectors.append(encoder.encode(texts))
-            done += len(texts)
-            if progress:
-                progress(done, total)
-        stale = [*gone, *(source for source in sources if source in plan.changed)]
-        yield Change(plan.domain, stale, rows, np.concatenate(vectors), root=str(root))
-        gone = ()
-    if gone:
-        yield Change(plan.domain, gone, root=str(root))
+def report_of(plan: Plan) -> IngestReport:
+    """What became of it."""
+    new = [source for source in plan.written if source not in plan.moved]
+    return IngestReport(
+        domain=plan.domain,
+        added=tuple(source for source in new if source not in plan.known),
+        changed=tuple(sorted(source for source in new if source in plan.known)),
+        unchanged=tuple(plan.unchanged),
+        removed=tuple(sorted(plan.removed)),
+        failed=dict(plan.failed),
+        skipped=tuple(plan.skipped),
+        passages=sum(plan.written.values()),
+        moved={source: before for source, before in plan.moved.items() if source in plan.written},
+        notes=dict(plan.notes),
+    )
 
 
-def embedded_text(passage: Passage) -> str:
-    """What of a passage is embedded: its title says what "it" is."""
-    return f"{passage.title}: {passage.text}"
+def passages_of(plan: Plan) -> Iterator[Passage]:
+    """What an ingest would write, nothing embedded and nothing kept."""
+    with Readers() as readers:
+        for file in plan.files:
+            for row in _rows(plan, file, readers, Extracts(None)):
+                yield row.passage
 
 
-def source_of(path: Path, root: Path) -> str:
-    """How a document is known: relative to the root where it lies under it, with "/"."""
-    resolved, base = path.resolve(), root.resolve()
-    return (resolved.relative_to(base) if resolved.is_relative_to(base) else resolved).as_posix()
-
-
-def _files(path: Path, plan: Plan, root: Path) -> Iterator[Path]:
-    if path.is_file():
-        yield path
-    elif path.is_dir():
-        for file in sorted(path.rglob("*")):
-            if not file.is_file() or any(part.startswith(".") for part in file.relative_to(path).parts):
-                continue
-            if file.suffix.lower() in READABLE:
-                yield file
-            else:
-                plan.skipped.append(source_of(file, root))
-    else:
-        plan.failed[source_of(path, root)] = f"{path}: no such file or folder"
-
-
-def _below(path: Path, root: Path, known: Iterable[str]) -> list[str]:
-    """Sources that the domain holds from this path: itself, or what was in the folder."""
-    named = (root.resolve() / source_of(path, root)).resolve()
-    return [source for source in known if (root.resolve() / source).is_relative_to(named)]
-
-
-def _plan_file(plan: Plan, file: Path, source: str, known: Mapping[str, str]) -> None:
-    try:
-        content = read_bytes(file)
-        state = hashlib.sha256(SPLITTING.encode() + content).hexdigest()[:32]
-        if known.get(source) == state:
-            plan.unchanged.append(source)
-            return
-        rows = _rows(decode(content, str(file)), file, source, state, plan.domain)
-    except UsageError as error:
-        plan.failed[source] = f"{error} ({error.hint})"
-        return
-    if rows:
-        plan.rows[source] = rows
-        if source in known:
-            plan.changed.add(source)
-    elif source in known:
-        plan.removed.append(source)
-    else:
-        plan.failed[source] = f"{file}: holds no text"
-
-
-def _rows(text: str, file: Path, source: str, state: str, domain: str) -> list[Row]:
-    pieces = split_document(text, name=file.stem, markdown=file.suffix.lower() in MARKDOWN)
-    rows = []
-    for piece in pieces:
-        body = text[piece.start : piece.end]
-        identity = hashlib.sha256(f"{source}\0{piece.start}\0{body}".encode()).hexdigest()[:24]
-        passage = Passage(
-            identity, body, piece.title, piece.heading_path, source, piece.start, piece.end, domain
-        )
-        rows.append(Row(passage, state))
-    return rows
-
-
-def _groups(rows: Mapping[str, Sequence[Row]]) -> Iterator[list[str]]:
-    group: list[str] = []
+def _groups(plan: Plan, readers: Readers, extracts: Extracts, *, held: int) -> Iterator[_Group]:
+    group: _Group = []
     size = 0
-    for source, its_rows in rows.items():
-        group.append(source)
-        size += len(its_rows)
-        if size >= _GROUP_ROWS:
+    for file in plan.files:
+        if rows := _rows(plan, file, readers, extracts):
+            group.append((file, rows))
+            size += len(rows)
+        if size >= max(_GROUP_ROWS, (held + sum(plan.written.values())) // _GROUP_SHARE):
             yield group
             group, size = [], 0
     if group:
         yield group
+
+
+def _rows(plan: Plan, file: File, readers: Readers, extracts: Extracts) -> list[Row]:
+    """The passages of a document; none where it can't be read or is empty, which the plan then says."""
+    try:
+        document = readers.read(file.path)
+    except UsageError as error:
+        plan.failed[file.source] = reason(error)
+        return []
+    rows = _split(document, file, plan.domain)
+    if document.notes:
+        plan.notes[file.source] = document.notes
+    if not rows and file.source in plan.known:
+        plan.removed.append(file.source)
+    elif not rows:
+        plan.failed[file.source] = f"{file.path}: holds no text"
+    elif document.reader:
+        extracts.keep(file.state, document, sha256=file.sha256, source=file.source)
+    return rows
+
+
+def _split(document: Document, file: File, domain: str) -> list[Row]:
+    markdown = document.form == "markdown"
+    pieces = split_document(document.text, name=file.path.stem, markdown=markdown, marks=document.marks)
+    rows = []
+    for piece in pieces:
+        body = document.text[piece.start : piece.end]
+        identity = hashlib.sha256(f"{file.source}\0{piece.start}\0{body}".encode()).hexdigest()[:24]
+        span = (file.source, piece.start, piece.end)
+        passage = Passage(identity, body, piece.title, piece.heading_path, *span, domain, place=piece.place)
+        rows.append(Row(passage, file.state))
+    return rows
+
+
+def _told(plan: Plan, group: _Group, progress: Progress | None) -> Callable[[int], None]:
+    """What embedding a group says, as the advance of the whole."""
+    before = sum(plan.written.values())
+    ends = _ends_of(group)
+    position = plan.files.index(group[-1][0]) + 1
+    read = sum(file.bytes for file in plan.files[:position])
+    mine = sum(file.bytes for file, _ in group)
+    total = sum(file.bytes for file in plan.files)
+
+    def told(done: int) -> None:
+        if progress:
+            rows, sizes = zip((0, 0), *ends, strict=True)
+            here = float(np.interp(done, rows, sizes))
+            files = position - sum(end > done for end, _ in ends)
+            progress(Advance(before + done, read - mine + here, total, files, len(plan.files)))
+
+    return told
+
+
+def _ends_of(group: _Group) -> Sequence[tuple[int, int]]:
+    """Passages and bytes at the end of each file."""
+    passages = size = 0
+    ends = []
+    for file, rows in group:
+        passages, size = passages + len(rows), size + file.bytes
+        ends.append((passages, size))
+    return ends

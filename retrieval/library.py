@@ -10,18 +10,24 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from proxycouncil.errors import LibraryError, QuestionError, UnknownDomainError
+from proxycouncil.errors import LibraryError, QuestionError, UnknownDomainError, UsageError
 from proxycouncil.retrieval.bank import RememberingEncoder, VectorBank
 from proxycouncil.retrieval.changes import Change
 from proxycouncil.retrieval.closereading import CloseReader
+from proxycouncil.retrieval.digests import file_sha256
 from proxycouncil.retrieval.embedder import DEFAULT_EMBEDDER, Embedder, TextEncoder
-from proxycouncil.retrieval.ingest import IngestReport, Progress, changes_of, plan_ingest
+from proxycouncil.retrieval.embedding import Embedding, Vector
+from proxycouncil.retrieval.extracts import Extracts
+from proxycouncil.retrieval.ingest import IngestReport, Progress, batches_of, report_of
 from proxycouncil.retrieval.keepsakes import Keepsakes
-from proxycouncil.retrieval.passage import Affinity, Excerpt, Passage
+from proxycouncil.retrieval.passage import Affinity, Excerpt, Passage, Standing
+from proxycouncil.retrieval.plan import plan_ingest
+from proxycouncil.retrieval.readers import read_document
 from proxycouncil.retrieval.search import Asked, Index, Mode, ask
 from proxycouncil.retrieval.sentences import sentence_texts
 from proxycouncil.retrieval.slate import (
@@ -88,11 +94,13 @@ class Library:
         encoder = Embedder(embedder) if isinstance(embedder, str) else embedder
         self._store = Store(location, encoder)
         self._keepsakes = Keepsakes(self._store.directory, encoder.fingerprint)
+        self._extracts = Extracts(self._store.directory)
         self._encoder = RememberingEncoder(encoder, [*banks, *self._keepsakes.load()])
         self._reader = CloseReader(self._encoder)
         self._root = _root_of(location, root)
         self._lock = threading.RLock()
         self._index: Index | None = None
+        self._state: dict[str, str] = {}
         self._asked: OrderedDict[str, Asked] = OrderedDict()
         self._examples: dict[str, tuple[str, ...]] = {}
 
@@ -113,23 +121,32 @@ class Library:
 
         Args:
             domain: the collection; made when missing.
-            paths: Markdown or plain text files, and folders of them.
+            paths: files of the kinds in docs/documents.md, and folders of them.
             sentences: store sentence vectors too. Without them passages are ranked less well
                 (docs/retrieval.md) and the sentences of a slate are embedded when they are first asked for.
-            progress: called with the passages embedded so far and in all.
+            progress: called after every few passages.
 
         Raises:
             LibraryLockedError: someone else has the library open.
             LibraryWriteError: read-only or full; what was stored before is unchanged.
         """
         with self._store.alone():
-            known = {row.passage.source: row.file_state for row in self._store.rows(domain)}
+            rows = self._store.rows(domain)
+            known = {row.passage.source: row.file_state for row in rows}
             plan = plan_ingest(domain, [Path(path) for path in paths], root=self._root, known=known)
-            for change in changes_of(plan, self._encoder, root=self._root, progress=progress):
-                self._write(change)
+            stored = partial(self._store.vectors, domain)
+            embedding = Embedding(self._encoder, stored, sentences=sentences)
+            batches = batches_of(
+                plan, embedding, self._extracts, held=len(rows), root=str(self._root), progress=progress
+            )
+            for batch in batches:
+                self._add_sentences(domain, batch.sentences)  # first: sentences of nothing do no harm
+                self._write(batch.change)
             if sentences:
                 self._keep_sentences(domain)
-        return plan.report()
+            if plan.written or plan.removed:
+                self._extracts.keep_only(self._states())
+        return report_of(plan)
 
     def remove(self, domain: str) -> None:
         """Forget a domain and all its passages."""
@@ -235,6 +252,30 @@ class Library:
             hint="open the library with root=… set to the folder that the documents lie in now",
         )
 
+    def text_of(self, source: str) -> str:
+        """The text that spans of a document count in: its own, or what was extracted when it was ingested.
+
+        Raises:
+            LibraryError: neither is there any more.
+        """
+        extract = self._extracts.load(self._state_of(source))
+        return extract.text if extract else read_document(self.resolve(source)).text
+
+    def standing(self, passage_id: str, *, domain: str) -> Standing:
+        """Whether what was cited can still be looked up: the passage held, its document as it was read."""
+        passage = self._current_index().passage(domain, passage_id) if domain in self.domains else None
+        if passage is None:
+            return "gone"
+        extract = self._extracts.load(self._state_of(passage.source))
+        try:
+            path = self.resolve(passage.source)
+            if extract:
+                return "stands" if file_sha256(path) == extract.sha256 else "changed"
+            text = read_document(path).text
+        except (LibraryError, UsageError, OSError):
+            return "missing"
+        return "stands" if text[passage.start : passage.end] == passage.text else "changed"
+
     def stats(self) -> LibraryStats:
         """Sizes, for people."""
         held = {domain: self.passages(domain) for domain in self.domains}
@@ -268,20 +309,34 @@ class Library:
                 self._index = None
                 self._asked.clear()
 
+    def _add_sentences(self, domain: str, vectors: Mapping[bytes, Vector]) -> None:
+        if vectors:
+            before = self._keepsakes.bank(domain)
+            self._encoder.add_bank(self._keepsakes.add(domain, vectors), instead_of=before)
+
     def _keep_sentences(self, domain: str) -> None:
         texts = [text for passage in self.passages(domain) for text in sentence_texts(passage.text)]
         if texts:
+            before = self._keepsakes.bank(domain)
             bank = self._keepsakes.keep(domain, texts, self._encoder)
             with self._lock:
-                self._encoder.add_bank(bank)
+                self._encoder.add_bank(bank, instead_of=before)
                 self._reader.forget()
                 self._asked.clear()
+
+    def _state_of(self, source: str) -> str:
+        self._current_index()
+        return self._state.get(source, "")
+
+    def _states(self) -> set[str]:
+        return {row.file_state for domain in self.domains for row in self._store.rows(domain)}
 
     def _current_index(self) -> Index:
         with self._lock:
             if self._index is None:
                 rows = [row for domain in self._store.domains for row in self._store.rows(domain)]
                 self._index = Index([row.passage for row in rows])
+                self._state = {row.passage.source: row.file_state for row in rows}
             return self._index
 
     def _ask(self, question: str) -> Asked:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+Standing: TypeAlias = Literal["stands", "changed", "missing", "gone"]
+"""Of a passage that was cited: as it was read; its document has changed since; is not where it lay; the
+library does not hold it any more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A piece of a document. `source[start:end] == text`, counted in characters of the decoded file."""
+    """A piece of a document. `source[start:end] == text`, in characters of the decoded file, or of the text
+    that was extracted from it (`Library.text_of`)."""
 
     id: str
     """Content hash: the same text at the same place of the same document has the same id."""
@@ -21,6 +27,8 @@ class Passage:
     domain: str
     score: float = 0.0
     """What the search gave it: reciprocal rank fusion, higher is better."""
+    place: str = ""
+    """Page, slide or cells of a document that has such parts."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,42 +1,68 @@
-"""File → text. Knows Markdown and plain text in UTF-8; refuses everything else by name.
+"""File → document. Text is read here, everything else by a process of its own, which may die.
 
-The text is what `Path.read_text(encoding="utf-8")` gives (line ends as "\\n", a byte-order mark kept as a
-character), so that a span of a passage can be checked by anyone with one line of Python.
+The text of Markdown, text and code is what `Path.read_text(encoding="utf-8")` gives (line ends as "\\n", a
+byte-order mark kept as a character), so that a span of a passage can be checked by anyone with one line of
+Python. Of other kinds it is what their reader extracts, which the library keeps.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from proxycouncil.errors import UsageError
+from proxycouncil.retrieval.document import Document
+from proxycouncil.retrieval.extracting import ReadingProcess
+from proxycouncil.retrieval.kinds import MARKDOWN, kind_of
 
-MARKDOWN = frozenset({".md", ".markdown"})
-PLAIN = frozenset({".txt", ".text"})
-READABLE = MARKDOWN | PLAIN
+
+class Readers:
+    """Reads files one after the other; the process that reads foreign formats starts when it is needed.
+
+    Args:
+        seconds: how long one file may take.
+    """
+
+    def __init__(self, *, seconds: float = 300.0) -> None:
+        self._process = ReadingProcess(seconds=seconds)
+
+    def read(self, path: Path) -> Document:
+        """The file as text.
+
+        Raises:
+            UsageError: what is wrong with it, and what to do.
+        """
+        kind, notes = kind_of(path)
+        if kind == "text":
+            text = decode(_bytes(path), str(path))
+            return Document(text, "markdown" if path.suffix.lower() in MARKDOWN else "plain", notes=notes)
+        if not path.stat().st_size:
+            raise UsageError(f"{path}: is empty", hint="remove it, or fill it")
+        found = self._process.read(path, kind)
+        return Document(found.text, found.form, found.marks, (*notes, *found.notes), found.reader)
+
+    def close(self) -> None:
+        """End the process; harmless when repeated."""
+        self._process.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
 
-def read_document(path: Path) -> str:
-    """The document's text.
+def read_document(path: Path) -> Document:
+    """One file as text.
 
     Raises:
-        UsageError: of a kind that is not read, missing, or not UTF-8.
+        UsageError: of a kind that is not read, missing, damaged, or text that is not UTF-8.
     """
-    return decode(read_bytes(path), str(path))
-
-
-def read_bytes(path: Path) -> bytes:
-    """The file's bytes, if it is of a kind that can be read."""
-    if path.suffix.lower() not in READABLE:
-        raise UsageError(
-            f"{path}: {path.suffix or 'a file without a suffix'} can't be read",
-            hint=f"convert it to one of {', '.join(sorted(READABLE))}",
-        )
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UsageError(
-            f"{path}: {error.strerror or error}", hint="check the path and its permissions"
-        ) from error
+    with Readers() as readers:
+        return readers.read(path)
 
 
 def decode(content: bytes, name: str) -> str:
@@ -52,3 +78,12 @@ def decode(content: bytes, name: str) -> str:
     if "\0" in text:
         raise UsageError(f"{name}: holds NUL characters and is no text", hint="check that it is a text file")
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(
+            f"{path}: {error.strerror or error}", hint="check the path and its permissions"
+        ) from error

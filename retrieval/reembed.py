@@ -15,7 +15,7 @@ from pathlib import Path
 from proxycouncil.errors import CouncilError
 from proxycouncil.retrieval.changes import Change
 from proxycouncil.retrieval.embedder import DEFAULT_EMBEDDER, Embedder, TextEncoder
-from proxycouncil.retrieval.ingest import embedded_text
+from proxycouncil.retrieval.embedding import embedded_text
 from proxycouncil.retrieval.keepsakes import Keepsakes
 from proxycouncil.retrieval.sentences import sentence_texts
 from proxycouncil.retrieval.store import Store

@@ -36,6 +36,11 @@ class Index:
         self.passages = tuple(passages)
         self.row_of = {(passage.domain, passage.id): row for row, passage in enumerate(self.passages)}
 
+    def passage(self, domain: str, identity: str) -> Passage | None:
+        """The passage of that id, if it is held."""
+        row = self.row_of.get((domain, identity))
+        return None if row is None else self.passages[row]
+
     @cached_property
     def lexical(self) -> LexicalIndex:
         """BM25 over all domains together, so that a rare word is rare in the whole library."""
@@ -103,10 +108,13 @@ class Asked:
         return sorted(hits, key=lambda hit: (-hit[1], self._identity(hit[0])))[:DEPTH]
 
     def _lexical(self, domains: Sequence[str]) -> Ranking:
-        rows = [
-            row for domain in domains for row in self.index.rows_of.get(domain, ()) if self.lexical[row] > 0
-        ]
-        scored = [(int(row), float(self.lexical[row])) for row in rows]
+        none = np.zeros(0, np.intp)
+        rows = np.concatenate([none, *(self.index.rows_of.get(domain, none) for domain in domains)])
+        scores = self.lexical[rows]
+        # Only what may be among the best is ordered exactly: all rows that score as well as the last of them.
+        least = np.partition(scores, -DEPTH)[-DEPTH] if len(scores) > DEPTH else 0.0
+        good = (scores >= least) & (scores > 0)
+        scored = [(int(row), float(score)) for row, score in zip(rows[good], scores[good], strict=True)]
         return sorted(scored, key=lambda hit: (-hit[1], self._identity(hit[0])))[:DEPTH]
 
     def _closeness(self, row: int, cosine: float) -> float:

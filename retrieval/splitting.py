@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from proxycouncil.errors import LibraryError
+from proxycouncil.retrieval.document import Mark
 
 PASSAGE_CHARACTERS = 1_200
 """Longest piece: about the 256 tokens that the bundled embedder reads."""
@@ -33,6 +34,8 @@ class Piece:
     end: int
     title: str
     heading_path: tuple[str, ...]
+    place: str = ""
+    """Page, slide or cells, where the document has such parts; a piece never runs over their border."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,21 +45,37 @@ class _Section:
     headings: tuple[str, ...]
 
 
-def split_document(text: str, *, name: str, markdown: bool) -> list[Piece]:
+def split_document(text: str, *, name: str, markdown: bool, marks: Sequence[Mark] = ()) -> list[Piece]:
     """Pieces in the order of the text, not overlapping; all that is visible is in one of them or a heading.
 
     Args:
         text: the document.
         name: the title of what stands under no heading.
         markdown: cut at headings first.
+        marks: where pages or cells begin; cut there before anything else.
     """
+    if not marks:
+        return list(_pieces(text, name, markdown=markdown))
+    ends = [*(mark.start for mark in marks[1:]), len(text)]
+    return [
+        Piece(
+            piece.start + mark.start,
+            piece.end + mark.start,
+            piece.title,
+            piece.heading_path or mark.headings,
+            mark.place,
+        )
+        for mark, end in zip(marks, ends, strict=True)
+        for piece in _pieces(text[mark.start : end], (mark.headings or (name,))[-1], markdown=markdown)
+    ]
+
+
+def _pieces(text: str, name: str, *, markdown: bool) -> Iterator[Piece]:
     visible = _Visible(text)
     sections = _markdown_sections(visible) if markdown else [_Section(0, len(text), ())]
-    return [
-        Piece(start, end, section.headings[-1] if section.headings else name, section.headings)
-        for section in sections
-        for start, end in _chunks(visible, section)
-    ]
+    for section in sections:
+        for start, end in _chunks(visible, section):
+            yield Piece(start, end, section.headings[-1] if section.headings else name, section.headings)
 
 
 def _markdown_sections(visible: _Visible) -> Iterator[_Section]:

@@ -13,12 +13,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from proxycouncil.errors import LibraryError, LibraryWriteError
 from proxycouncil.retrieval import chroma
 from proxycouncil.retrieval.changes import Change, apply_changes, probe
 from proxycouncil.retrieval.chroma import Row, Shelf
 from proxycouncil.retrieval.embedder import TextEncoder, Vectors
 from proxycouncil.retrieval.lock import DirectoryLock
+from proxycouncil.retrieval.passage import Passage
 from proxycouncil.retrieval.safekeeping import Safekeeping, copy_chroma_files, require_room, write_error
 
 if TYPE_CHECKING:
@@ -87,6 +91,11 @@ class Store:
         """The domain's passages, in the order of their sources."""
         with self._reading(domain) as shelf:
             return shelf.rows() if shelf else []
+
+    def vectors(self, domain: str, source: str) -> list[tuple[Passage, NDArray[np.float32]]]:
+        """What the domain holds of a document, with its vectors."""
+        with self._reading(domain) as shelf:
+            return shelf.vectors(source) if shelf else []
 
     def nearest(self, domain: str, vector: Vectors, limit: int) -> list[tuple[str, float]]:
         """Ids and cosines of the domain's nearest passages, best first."""

@@ -3,14 +3,16 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from proxycouncil.retrieval.embedder import Embedder
+from proxycouncil.retrieval.embedder import Embedder, Vectors
 
 PETS = """# Animals
 
@@ -40,6 +42,24 @@ Ballast keeps a ship upright. It was once stone, and is water now.
 def embedder() -> Embedder:
     """The bundled one; loading it takes seconds."""
     return Embedder()
+
+
+class HashingEncoder:
+    """A crude embedder for tests that are not about finding: words fall into 64 bins. It keeps its texts."""
+
+    name, fingerprint = "hashing", "hashing-64"
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        self.texts += texts
+        vectors = np.zeros((len(texts), 64), np.float32)
+        for row, text in enumerate(texts):
+            for word in text.lower().split():
+                vectors[row, zlib.crc32(word.encode()) % 64] += 1
+        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+        return vectors / np.maximum(norms, 1e-9) if len(texts) else vectors
 
 
 def write_documents(folder: Path) -> Path:

@@ -216,13 +216,6 @@ class TestOthers:
         drawn = capsys.readouterr().out
         assert all(node in drawn for node in ("understand", "route", "consult", "vote", "decide"))
 
-    def test_init_writes_a_file_that_loads_and_overwrites_nothing(self, tmp_path, capsys):
-        assert run(["init", "--family", "qwen3", str(tmp_path / "new")]) == 0
-        assert CouncilConfig.load(tmp_path / "new" / "council.toml").family.antiexpert
-        assert run(["init", "--family", "qwen3", str(tmp_path / "new")]) == 2
-        assert "is there already" in capsys.readouterr().err
-        assert run(["init", "--family", "abacus", str(tmp_path)]) == 2
-
     def test_ingest_refuses_a_domain_that_nobody_reads(self, tmp_path, capsys):
         assert run(["ingest", "astrology", str(tmp_path)], process()) == 2
         assert "add [specialists.astrology]" in capsys.readouterr().err

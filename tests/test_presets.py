@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from proxycouncil.council.config import CouncilConfig
-from proxycouncil.council.presets import PRESETS, preset_toml
+from proxycouncil.council.new_council import NewSpecialist, council_toml, preset_models
+from proxycouncil.council.presets import PRESETS
 from proxycouncil.errors import UsageError
 from proxycouncil.specialists.engine import Engine
 from proxycouncil.specialists.family import Family
@@ -32,17 +33,18 @@ PADDING = 64
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_is_a_valid_council(name: str):
-    config = CouncilConfig.from_mapping(tomllib.loads(preset_toml(name)))
+    text = council_toml(preset_models(name), [NewSpecialist("handbook", "./documents")])
+    config = CouncilConfig.from_mapping(tomllib.loads(text))
     preset = PRESETS[name]
     assert config.family.base == preset.base
     assert config.family.antiexpert == preset.antiexpert
     assert [member.expert for member in config.specialists.values()] == [preset.expert]
-    assert f"{round(preset.gigabytes)} GB" in preset_toml(name)
+    assert f"{round(preset.gigabytes)} GB" in text
 
 
 def test_an_unknown_family_names_the_known():
     with pytest.raises(UsageError) as caught:
-        preset_toml("gpt5")
+        preset_models("gpt5")
     assert "qwen3" in caught.value.hint
 
 

@@ -19,6 +19,7 @@ from proxycouncil.council.cli import (
     evaluation,
     library,
     project,
+    questions,
     report,
     revote,
     tune,
@@ -52,11 +53,12 @@ def create_app() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_root)
+    app.command("new")(project.new)
     app.command("ask")(ask.ask)
     app.command("chat")(chat.chat)
     app.command("ingest")(library.ingest)
     app.command("inspect")(library.inspect)
-    app.command("init")(project.init)
+    app.command("questions")(questions.questions)
     app.command("tune")(tune.tune)
     app.command("serve")(doors.serve)
     app.command("mcp")(doors.mcp)

@@ -18,7 +18,8 @@ Generated from the settings' own model:
 `python -m proxycouncil.council.cli.configuration_page > docs/configuration.md`.
 
 Unknown keys are refused. A relative path starts at the directory of the file. Where weights are asked for, a
-value that begins with `./`, `../`, `/` or `~`, or that is there, is a path; anything else is a hub id.
+value that begins with `./`, `../`, `/` or `~`, or that is there, is a path; `starter:base`,
+`starter:antiexpert` and `starter:experts/NAME` are the shipped models; anything else is a hub id.
 """
 _TYPES = {"string": "text", "integer": "whole number", "number": "number", "boolean": "`true`, `false`"}
 _BOUNDS = {"minimum": "≥ {}", "exclusiveMinimum": "> {}", "maximum": "≤ {}", "exclusiveMaximum": "< {}"}

@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
@@ -16,8 +17,15 @@ from proxycouncil.errors import CouncilError
 
 if TYPE_CHECKING:
     from proxycouncil.council.council import Council
+    from proxycouncil.graphs.state import Citation
 
 DEFAULT_FILE = Path("council.toml")
+_FALLEN = {
+    "stands": "",
+    "changed": " (the document has changed since it was read: council ingest)",
+    "missing": " (the document is not there any more: council ingest)",
+    "gone": " (the library does not hold this passage any more)",
+}
 INTERRUPTED = 130
 """128 + SIGINT, as shells have it."""
 
@@ -44,14 +52,25 @@ class Process:
         return self.opener(file)
 
 
-def locator(council: Council) -> Callable[[str], Path]:
-    """How a source is found on disk: the library knows where its documents lie."""
+def locator(council: Council) -> Callable[[Citation], str]:
+    """How a citation is looked up: the library knows where its documents lie, and what became of them."""
+    from proxycouncil.council.rendering import place_of
 
-    def locate(source: str) -> Path:
-        resolve: Callable[[str], Path] = getattr(council.library, "resolve", Path)
-        return resolve(source)
+    def locate(citation: Citation) -> str:
+        library: Any = council.library
+        place = place_of(citation, find=getattr(library, "resolve", Path))
+        return f"{place}{fallen(library, citation)}"
 
     return locate
+
+
+def fallen(library: object, citation: Citation) -> str:
+    """What became of a passage after it was cited; "" where it stands, or the library can't say."""
+    if not hasattr(library, "standing"):
+        return ""
+    with suppress(CouncilError):
+        return _FALLEN[library.standing(citation["passage_id"], domain=citation["domain"])]
+    return ""
 
 
 def process_of(ctx: typer.Context) -> Process:

@@ -19,9 +19,9 @@ def tune(
     ],
     *,
     questions: Annotated[
-        Path,
-        typer.Option("--questions", "-q", help="JSON Lines: id, entry, kind, question, answer, accepted."),
-    ],
+        Path | None,
+        typer.Option("--questions", "-q", help="JSON Lines; by default questions/DOMAIN.jsonl."),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Directory of the expert; by default experts/DOMAIN.")
     ] = None,
@@ -63,7 +63,7 @@ def tune(
             raise ConfigError("an expert is tuned from the anti-expert", hint="set family.antiexpert")
         tuned = tune_expert(
             domain,
-            questions,
+            questions or settings.directory / "questions" / f"{domain}.jsonl",
             library=council.library,
             antiexpert=settings.family.antiexpert,
             out=out or settings.directory / "experts" / domain,

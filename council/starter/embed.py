@@ -17,7 +17,9 @@ from proxycouncil.council.starter import DIRECTORY, EMBEDDINGS, HANDBOOKS, domai
 from proxycouncil.retrieval.bank import VectorBank
 from proxycouncil.retrieval.digests import text_digest
 from proxycouncil.retrieval.embedder import Embedder
-from proxycouncil.retrieval.ingest import embedded_text, plan_ingest
+from proxycouncil.retrieval.embedding import embedded_text
+from proxycouncil.retrieval.ingest import passages_of
+from proxycouncil.retrieval.plan import plan_ingest
 from proxycouncil.retrieval.sentences import sentence_texts
 
 
@@ -28,7 +30,7 @@ def texts_to_embed() -> tuple[list[str], list[str]]:
     for card in domain_cards():
         fine += [card["description"], *card["examples"]]
         plan = plan_ingest(card["name"], [HANDBOOKS / card["name"]], root=DIRECTORY, known={})
-        for passage in (row.passage for rows in plan.rows.values() for row in rows):
+        for passage in passages_of(plan):
             fine.append(embedded_text(passage))
             coarse += sentence_texts(passage.text)
     return list(dict.fromkeys(fine)), list(dict.fromkeys(coarse))
