@@ -19,6 +19,7 @@ from proxycouncil.council.cli import (
     evaluation,
     library,
     project,
+    regress,
     report,
     revote,
     tune,
@@ -63,6 +64,7 @@ def create_app() -> typer.Typer:
     app.command("graph")(project.graph)
     app.command("doctor")(doctor.doctor)
     app.command("calibrate")(calibrate.calibrate)
+    app.command("regress")(regress.regress)
     app.command("revote")(revote.revote)
     app.command("report")(report.report)
     app.add_typer(evaluation.create_group(), name="eval")
