@@ -37,7 +37,7 @@ def ingest(
     Without paths, those that council.toml names. Doing it again changes nothing; changed and vanished files
     are noticed.
     """
-    with process_of(ctx).open(config) as council:
+    with process_of(ctx).open_draft(config) as council:
         documents = _documents(domain, paths or [], council.config)
         library = library_of(council)
         with _progress_bar() as progress:

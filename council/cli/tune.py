@@ -52,7 +52,7 @@ def tune(
     from proxycouncil.specialists.tuning import Recipe
 
     recipe = Recipe(full=full, consistent=consistent, alpha=alpha, learning_rate=learning_rate, seed=seed)
-    with process_of(ctx).open(config) as council:
+    with process_of(ctx).open_draft(config) as council:
         settings = council.config
         if domain not in settings.specialists:
             raise UnknownDomainError(
