@@ -2,8 +2,8 @@
 
 The loss is `(1 − w) · cross-entropy + w · KL(teacher‖expert)` at each token of the answer (Hinton et al.
 2015, arXiv 1503.02531, at temperature 1; word by word as Kim & Rush 2016, arXiv 1606.07947). The teacher
-reads the same prompt with the answer behind it, so its second choices are second choices for this very slate. Knows the
-formula and transformers' Trainer; knows nothing of adapters or files.
+reads the same prompt with the answer behind it, so its second choices are second choices for this very
+slate. Knows the formula and transformers' Trainer; knows nothing of adapters or files.
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ def write_model(folder: Path) -> None:
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """A council.toml with parts beside it, and forty questions."""
+    """A council.toml with parts beside it, and twenty questions."""
     (tmp_path / "council.toml").write_text(TOML, encoding="utf-8")
     (tmp_path / "calibration.json").write_text("{}", encoding="utf-8")
     for name in ("base", "antiexpert"):
@@ -73,7 +73,7 @@ def file(tmp_path: Path) -> Path:
         write_expert(tmp_path / "experts" / name, ANSWER)
     lines = [
         {"id": f"q{n}", "question": f"{QUESTION} ({n})", "accepted": [ANSWER], "domain": "economics"}
-        for n in range(40)
+        for n in range(20)
     ]
     (tmp_path / "asked.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     return tmp_path / "council.toml"
@@ -229,7 +229,7 @@ class TestCommands:
         assert (entry.action, entry.forced, entry.verdict) == ("promote", True, "worse")
         assert entry.changes == ["economics", "general"]
         assert entry.compared is not None
-        assert entry.compared["questions"] == 40
+        assert entry.compared["questions"] == 20
 
         assert council(file, "rollback") == 0
         assert store.current == first
@@ -256,7 +256,7 @@ class TestCommands:
             assert run(arguments, Process(counting)) == 0
         runs = sorted((file.parent / "versions" / "runs").iterdir())
         assert len(runs) == 3
-        assert "40 answers" in capsys.readouterr().err
+        assert "20 answers" in capsys.readouterr().err
 
     def test_without_questions_nothing_is_promoted_unless_forced(self, file, capsys):
         assert council(file, "promote") == 0  # the first: there is nothing to compare with
@@ -332,18 +332,20 @@ class TestServing:
             assert self.ask(url) == old
 
 
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A council of tiny models that work."""
+    folder = tmp_path_factory.mktemp("council")
+    paths = save_family(folder)
+    (folder / "experts").mkdir()
+    save_adapter(folder / "experts" / "economics", paths["antiexpert"], seed=11)
+    save_adapter(folder / "experts" / "general", paths["antiexpert"], seed=12)
+    (folder / "council.toml").write_text(TOML.replace('calibration = "calibration.json"', ""))
+    return folder
+
+
 class TestEngine:
     """Real models, tiny and random: what each version writes is compared word by word."""
-
-    @pytest.fixture(scope="class")
-    def home(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
-        folder = tmp_path_factory.mktemp("council")
-        paths = save_family(folder)
-        (folder / "experts").mkdir()
-        save_adapter(folder / "experts" / "economics", paths["antiexpert"], seed=11)
-        save_adapter(folder / "experts" / "general", paths["antiexpert"], seed=12)
-        (folder / "council.toml").write_text(TOML.replace('calibration = "calibration.json"', ""))
-        return folder
 
     def open(self, reference: Path | str) -> Council:
         config, version = open_config(reference)

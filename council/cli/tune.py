@@ -53,8 +53,8 @@ def tune(
         bool | None,
         typer.Option(
             "--measure/--no-measure",
-            help="Read held-out cases with base, anti-expert, expert and every α for the run card; by default "
-            "where the base is here and has under 3 B parameters.",
+            help="Read held-out cases at every α for the run card; by default where the base is here and has "
+            "under 3 B parameters.",
         ),
     ] = None,
     general: Annotated[
