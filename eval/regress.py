@@ -279,7 +279,7 @@ def _sentence(one: Compared) -> str:
 
 
 def _drift(pairs: Sequence[Pair]) -> Drift:
-    alike = [pair for pair in pairs if _read(pair.old) == _read(pair.new)]
+    alike = [pair for pair in pairs if read_alike(pair)]
     moved = [pair for pair in alike if not same_answer(pair.old, pair.new)]
     judged = [(decided_right(pair.old), decided_right(pair.new)) for pair in moved if pair.marked]
     return Drift(
@@ -289,6 +289,11 @@ def _drift(pairs: Sequence[Pair]) -> Drift:
         wrong_to_right=sum(b and not a for a, b in judged),
         ids=tuple(pair.id for pair in moved),
     )
+
+
+def read_alike(pair: Pair) -> bool:
+    """Whether both versions read the same passages."""
+    return _read(pair.old) == _read(pair.new)
 
 
 def _read(record: Record) -> frozenset[str]:

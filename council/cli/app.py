@@ -18,6 +18,7 @@ from proxycouncil.council.cli import (
     doors,
     evaluation,
     library,
+    probe,
     project,
     regress,
     report,
@@ -69,6 +70,7 @@ def create_app() -> typer.Typer:
     app.command("versions")(versions.versions)
     app.command("promote")(versions.promote)
     app.command("rollback")(versions.rollback)
+    app.command("probe")(probe.probe)
     app.command("revote")(revote.revote)
     app.command("report")(report.report)
     app.add_typer(evaluation.create_group(), name="eval")

@@ -71,7 +71,7 @@ class Follower:
             # Once: the pointer has to move, or somebody to ask, before it is tried again.
             _log.error("the new version can't be used, the old one goes on: %s (%s)", error, error.hint)
             return "refused"
-        except Exception:
+        except Exception:  # noqa: BLE001 (whatever it is, the old version goes on)
             _log.exception("the new version can't be used, the old one goes on")
             return "refused"
         if taken:
