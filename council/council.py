@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import threading
-from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import AsyncExitStack, aclosing
+from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 from proxycouncil.council.assembly import Opening, OpeningEngine, open_engine, open_library
 from proxycouncil.council.background import BackgroundLoop
 from proxycouncil.council.config import CouncilConfig
+from proxycouncil.council.conversations import Conversations, config_of
 from proxycouncil.council.events import Answer, CouncilEvent, as_event, failed_answer
 from proxycouncil.council.live import Live
 from proxycouncil.council.questions import Question, as_question, cleaned
@@ -25,9 +25,7 @@ from proxycouncil.errors import CouncilError, UnknownDomainError, UsageError
 from proxycouncil.specialists.request import Pair, Prompt, Request, Sampling
 
 if TYPE_CHECKING:
-    from langchain_core.runnables import RunnableConfig
     from langchain_core.tools import BaseTool
-    from langgraph.graph.state import CompiledStateGraph
 
     from proxycouncil.graphs.context import CouncilContext
     from proxycouncil.graphs.protocols import Generator as Writer
@@ -72,11 +70,8 @@ class Council:
         self._live = Live(config, version=version, library=self._opening_library(config))
         self._renewing = threading.Lock()
         self._loop = BackgroundLoop("council")
-        self._resources = AsyncExitStack()
-        self._graphs: dict[bool, CompiledStateGraph[Any, Any, Any, Any]] = {}
+        self._conversations = Conversations(lambda: self.config.council.checkpoints)
         self._alphas: dict[str, float] = {}
-        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._compiling = asyncio.Lock()
 
     @classmethod
     def starter(cls) -> Self:
@@ -156,17 +151,15 @@ class Council:
         """Take over what council.toml and its promoted version say by now, while questions go on.
 
         Those that have begun end with the version they began with. [family] and checkpoints stay as they
-        are. Blocks until experts and library are ready; whatever goes wrong, the old version goes on.
-
-        Returns:
-            whether anything has changed.
+        are. Blocks until experts and library are ready; says whether anything has changed.
 
         Raises:
-            ConfigError: the settings can't be used, or [family] has changed.
-            CouncilError: an expert or the library can't be.
+            CouncilError: settings, an expert or the library can't be used; the old version goes on.
         """
         from proxycouncil.council.versions.opening import open_config
 
+        if not self.origin.endswith(".toml"):
+            raise UsageError("this council follows no council.toml", hint="Council.from_file() opens one")
         with self._renewing:
             config, version = open_config(self.origin)
             fresh = renewed(
@@ -285,16 +278,13 @@ class Council:
 
     def history(self, thread: str) -> list[Message]:
         """The decided turns of a conversation, oldest first."""
-        return self._loop.run(self._history(thread))
+        return self._loop.run(self._conversations.history(thread))
 
     def close(self) -> None:
         """Stop what runs, free weights and index; a closed council opens again when asked."""
-        self._loop.run(self._resources.aclose())
-        self._graphs.clear()
+        self._loop.run(self._conversations.close())
         self._loop.close()
-        # A lock belongs to the loop it was waited for on, and that one is gone.
-        self._turns.clear()
-        self._compiling = asyncio.Lock()
+        self._conversations.forget_loop()
         engine, library = self._engine.opened, self._live.library.opened
         if engine is not None and self._owns_engine:
             engine.close()
@@ -330,13 +320,13 @@ class Council:
         self.warm()
         if question.thread is None:
             return await self._turn(question, emit)
-        async with self._turns[question.thread]:
+        async with self._conversations.turn(question.thread):
             return await self._turn(question, emit)
 
     async def _resume(self, thread: str) -> Answer | None:
-        async with self._turns[thread]:
-            graph = await self._graph(remembers=True)
-            snapshot = await graph.aget_state(_thread(thread))
+        async with self._conversations.turn(thread):
+            graph = await self._conversations.graph(remembers=True)
+            snapshot = await graph.aget_state(config_of(thread))
             if not snapshot.next:
                 return None
             self.warm()
@@ -344,13 +334,13 @@ class Council:
 
     async def _turn(self, question: Question, emit: Emit, *, anew: bool = True) -> Answer:
         started, live = perf_counter(), self._live
-        graph = await self._graph(remembers=question.thread is not None)
+        graph = await self._conversations.graph(remembers=question.thread is not None)
         context = await asyncio.to_thread(self._context, live, question.settings)
         timings = {"open": perf_counter() - started}
         state: CouncilState = {}
         async for part in graph.astream(
             question.as_input() if anew else None,
-            None if question.thread is None else _thread(question.thread),
+            None if question.thread is None else config_of(question.thread),
             context=context,
             stream_mode=["custom", "values"],
             version="v2",
@@ -396,26 +386,6 @@ class Council:
     def _count_tokens(self, text: str) -> int:
         return self._engine.get().family.count_tokens(text)
 
-    async def _graph(self, *, remembers: bool) -> CompiledStateGraph[Any, Any, Any, Any]:
-        """The compiled graph; one without a checkpointer for questions outside any conversation."""
-        async with self._compiling:
-            if remembers not in self._graphs:
-                from proxycouncil.graphs.council_graph import create_council_graph
-
-                saver = await self._saver() if remembers else None
-                self._graphs[remembers] = create_council_graph().compile(checkpointer=saver)
-            return self._graphs[remembers]
-
-    async def _saver(self) -> Any:  # noqa: ANN401 (BaseCheckpointSaver, whose import is heavy)
-        from proxycouncil.council.checkpoints import open_saver
-
-        return await self._resources.enter_async_context(open_saver(self.config.council.checkpoints))
-
-    async def _history(self, thread: str) -> list[Message]:
-        graph = await self._graph(remembers=True)
-        snapshot = await graph.aget_state(_thread(thread))
-        return list(snapshot.values.get("history", []))
-
     def _known(self, members: Iterable[str]) -> None:
         known = self.members
         for name in members:
@@ -423,10 +393,6 @@ class Council:
                 raise UnknownDomainError(
                     f"no member is called {name!r}", hint=f"members are {', '.join(known)}"
                 )
-
-
-def _thread(name: str) -> RunnableConfig:
-    return {"configurable": {"thread_id": name}}
 
 
 def _ignore(_: object) -> None:

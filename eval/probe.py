@@ -47,7 +47,7 @@ class Probe:
     ids: tuple[str, ...]
     """Questions with another answer."""
     failed: int
-    """Questions without an outcome today, or at the start: a server that is gone has not changed its model."""
+    """Questions that failed today, or at the start: a server that is gone has not changed its model."""
 
 
 def probe(first: Sequence[Record], again: Sequence[Record], now: Sequence[Record]) -> Probe:

@@ -70,26 +70,28 @@ def promote(
     from proxycouncil.council.versions.promotion import weigh
 
     store, process = _store(config), process_of(ctx)
+    release = make_release(CouncilConfig.load(new or store.config), store)
+    release.applied(CouncilConfig.load(store.config), store.root)  # it must fit the settings in force
+    before = store.release(store.current) if store.current else None
+    if before is not None and before.id == release.id:
+        typer.echo(f"{release.id} answers already: nothing has changed")
+        return
+    found = None
+    if before is not None and not (force and questions is None and not _has_questions(store)):
+        found = weigh(
+            store,
+            before,
+            release,
+            opener=process.open,
+            questions=questions,
+            limit=limit,
+            margin=margin,
+            progress=progress_of,
+        )
+        print_regression(found)
     with store.alone():
-        release = make_release(CouncilConfig.load(new or store.config), store)
-        release.applied(CouncilConfig.load(store.config), store.root)  # it must fit the settings in force
-        before = store.release(store.current) if store.current else None
-        if before is not None and before.id == release.id:
-            typer.echo(f"{release.id} answers already: nothing has changed")
-            return
-        found = None
-        if before is not None and not (force and questions is None and not _has_questions(store)):
-            found = weigh(
-                store,
-                before,
-                release,
-                opener=process.open,
-                questions=questions,
-                limit=limit,
-                margin=margin,
-                progress=progress_of,
-            )
-            print_regression(found)
+        if store.current != (before.id if before else None):
+            raise UsageError("another version was promoted meanwhile", hint="promote again, against that")
         _decide(store, release, before, found, strict=strict, force=force)
 
 

@@ -164,6 +164,9 @@ class Store:
                 try:
                     shutil.copytree(source, fresh, ignore=shutil.ignore_patterns(*leave))
                     fresh.rename(self.root / place)
+                except OSError:
+                    if not (self.root / place).is_dir():  # else another process kept the same
+                        raise
                 finally:
                     shutil.rmtree(fresh, ignore_errors=True)
         return place
@@ -192,10 +195,10 @@ class Store:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Promote one at a time.
+        """Held while the pointer moves, so that no two do at once; never while versions are asked.
 
         Raises:
-            UsageError: another process promotes now.
+            UsageError: another process holds it.
         """
         from filelock import FileLock, Timeout
 
@@ -205,9 +208,7 @@ class Store:
             with FileLock(self.root / ".lock", timeout=_LOCK_S):
                 yield
         except Timeout as error:
-            raise UsageError(
-                f"another process promotes in {self.root}", hint="wait for it, then try again"
-            ) from error
+            raise UsageError(f"another process moves the pointer in {self.root}", hint="try again") from error
 
     def _entry(self, action: Literal["promote", "rollback", "refuse"], version: str, told: Any) -> Entry:  # noqa: ANN401
         before = self.current
