@@ -17,6 +17,7 @@ from councils import ANSWER, QUESTION
 from fakes import FakeGenerator, FakeSearcher, Script, question_of
 from safetensors.numpy import save_file
 from serving import served
+from shelving import embedder, write_documents
 from tiny import save_adapter, save_family
 
 from proxycouncil.council.cli.app import run
@@ -28,6 +29,7 @@ from proxycouncil.council.versions.making import damage, make_release
 from proxycouncil.council.versions.opening import open_config, split_reference
 from proxycouncil.council.versions.store import Store
 from proxycouncil.errors import ConfigError, UsageError
+from proxycouncil.retrieval.library import Library
 
 TOML = """
 [family]
@@ -172,6 +174,25 @@ class TestStore:
         store.pointer.write_text("{")
         with pytest.raises(ConfigError, match=r"current\.json"):
             open_config(file)
+
+    def test_pruning_keeps_what_answers_and_what_it_shares(self, file):
+        store = Store(file)
+        ids = []
+        for says in ("a", "b", "c"):
+            write_expert(file.parent / "experts" / "economics", says)
+            ids.append(make_release(CouncilConfig.load(file), store).id)
+            store.point_to(ids[-1], "promote")
+        (store.root / "runs").mkdir()
+        (store.root / "runs" / f"{ids[0]}-x.jsonl").touch()
+        assert sorted(store.prune(2)) == [ids[0]]
+        assert store.ids() == sorted(ids[1:])
+        assert all(not damage(store.release(one), store) for one in ids[1:])
+        assert len(list((store.root / "experts").iterdir())) == 3  # b, c and the generalist's
+        assert not list((store.root / "runs").iterdir())
+        assert store.previous == ids[1]
+        store.point_to(ids[1], "rollback")
+        assert store.prune(1) == [ids[2]]
+        assert store.current == ids[1]
 
     def test_damage_is_found(self, file):
         store = Store(file)
@@ -432,3 +453,44 @@ def test_many_threads_ask_while_versions_change(file):
             for asker in askers:
                 asker.result()
         assert set(seen) == {first, second}
+
+
+def test_a_library_is_kept_as_it_was_and_changed_under_a_running_council(tmp_path):
+    """Real Chroma: the draft is ingested into while the promoted copy answers."""
+    write_documents(tmp_path)
+    (tmp_path / "council.toml").write_text(
+        '[family]\nbase = "./base"\n[specialists.pets]\ndescription = "Animals at home."\n', encoding="utf-8"
+    )
+    write_model(tmp_path / "base")
+    file, pets = tmp_path / "council.toml", tmp_path / "docs" / "pets" / "animals.md"
+    store = Store(file)
+
+    def ingested() -> str:
+        config = CouncilConfig.load(file)
+        with Library(config.retrieval.path, embedder=embedder(), root=tmp_path) as library:
+            library.ingest("pets", pets)
+        release = make_release(config, store)
+        store.point_to(release.id, "promote")
+        return release.id
+
+    def read(running: Council) -> str:
+        return " ".join(excerpt.text for excerpt in running.library.slate("How long do cats sleep?"))
+
+    old = ingested()
+    config, version = open_config(file)
+    with Council(
+        config, generator=FakeGenerator({"*": ANSWER}), origin=str(file), version=version
+    ) as running:
+        assert "thirteen hours" in read(running)
+        before = running.library
+        pets.write_text(pets.read_text().replace("thirteen hours", "fifteen hours"), encoding="utf-8")
+        new = ingested()
+        assert new != old
+        assert "thirteen hours" in read(running)
+        assert running.reload() is True
+        assert "fifteen hours" in read(running)
+        assert running.library is not before
+        store.point_to(old, "rollback")
+        assert running.reload() is True
+        assert "thirteen hours" in read(running)
+    assert store.release(new).changes(store.release(old)) == ["library"]

@@ -24,6 +24,9 @@ def versions(
     verify: Annotated[
         bool, typer.Option("--verify", help="Read every part and say which is damaged.")
     ] = False,
+    prune: Annotated[
+        int | None, typer.Option("--prune", min=1, help="Delete all but the last so many that were promoted.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print all as one JSON object.")] = False,
     config: ConfigFile = None,
     debug: Debug = False,  # noqa: ARG001 (its callback keeps it)
@@ -33,6 +36,10 @@ def versions(
     What each is made of, when and by whom it was promoted, how it compared with the one before.
     """
     store = _store(config)
+    if prune is not None:
+        with store.alone():
+            gone = store.prune(prune)
+        typer.echo(f"deleted: {', '.join(gone) or 'nothing'}", err=True)
     rows = [_told(store, version, verify=verify) for version in store.ids()]
     rows.sort(key=lambda row: row["at"] or "")
     if as_json:

@@ -63,6 +63,11 @@ class Release(BaseModel):
         """Twelve digits of its content's hash."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]
 
+    @property
+    def parts(self) -> list[Kept]:
+        """Everything that it names."""
+        return [part for part in (*self.experts.values(), self.library, self.calibration) if part]
+
     def changes(self, before: Release | None) -> list[str]:
         """The parts that are not those of the version before: members, "library", "calibration", "family"."""
         if before is None:

@@ -36,6 +36,8 @@ from proxycouncil.errors import ConfigError, UsageError
 FOLDER = "versions"
 DRAFT = "draft"
 """Names council.toml as it is written, whatever was promoted."""
+KINDS = ("experts", "libraries", "calibrations")
+"""Of parts that are kept by content."""
 _LOCK_S = 10.0
 
 
@@ -112,13 +114,18 @@ class Store:
     @property
     def previous(self) -> str | None:
         """What `rollback` goes back to: going back twice goes back two promotions."""
+        line = self.line()
+        return line[-2] if len(line) > 1 else None
+
+    def line(self) -> list[str]:
+        """The versions that led to the one that answers, oldest first; those gone back from are not in it."""
         line: list[str] = []
         for entry in self.journal():
             if entry.action == "rollback" and entry.version in line:
                 del line[line.index(entry.version) + 1 :]
             elif entry.action != "refuse" and line[-1:] != [entry.version]:
                 line.append(entry.version)
-        return line[-2] if len(line) > 1 else None
+        return line
 
     def ids(self) -> list[str]:
         """All versions that are kept, also those that were refused."""
@@ -177,6 +184,25 @@ class Store:
         if not (self.root / place).is_file():
             _replace(self.root / place, source.read_text(encoding="utf-8"))
         return place
+
+    def prune(self, keep: int) -> list[str]:
+        """Delete all but the last so many versions of the line, and what only they used; returns their ids.
+
+        A version that answers anywhere must be among those kept.
+        """
+        kept = {*self.line()[-max(1, keep) :], *filter(None, [self.current])}
+        gone = [version for version in self.ids() if version not in kept]
+        used = {part.place for version in kept for part in self.release(version).parts if part.here}
+        with self._written():
+            for version in gone:
+                (self.root / "releases" / f"{version}.json").unlink()
+                for file in (self.root / "runs").glob(f"{version}-*"):
+                    file.unlink()
+            for kind in KINDS:
+                for place in (self.root / kind).glob("*"):
+                    if f"{kind}/{place.name}" not in used:
+                        shutil.rmtree(place) if place.is_dir() else place.unlink()
+        return gone
 
     def point_to(self, version: str, action: Literal["promote", "rollback"], **told: Any) -> Entry:  # noqa: ANN401 (fields of `Entry`)
         """Let that version answer from now on, and say so in the journal."""
