@@ -26,7 +26,7 @@ Progress: TypeAlias = Callable[[int, int], None]
 """Answers so far, answers in all."""
 
 _AT_ONCE = 4
-_NEEDED = ("id", "question", "ballots", "decision", "route", "seconds")
+_NEEDED = ("id", "question", "ballots", "decision", "seconds")
 FOLDER = "questions"
 
 
@@ -39,6 +39,8 @@ def read_runs(file: Path) -> list[Run]:
     runs = list(read_records(file))
     for number, run in enumerate(runs, start=1):
         missing = [name for name in _NEEDED if not isinstance(run, dict) or name not in run]
+        if not missing and "domain" not in run and "route" not in run:
+            missing = ["route"]  # says which domain it belongs to
         if missing:
             raise UsageError(
                 f"{file}, line {number}: not a saved run: {missing[0]!r} is missing",

@@ -137,15 +137,15 @@ class TestVerdict:
         assert "ask more questions" in found.reasons[0]
 
     def test_a_certain_loss_that_matters_to_nobody_passes(self):
-        old = [spoken(one, "right") for one in runs(count=4000)]
+        old = [spoken(one, "right") for one in runs(count=2000)]
         new = [spoken(one, "wrong") if number % 200 == 0 else one for number, one in enumerate(old)]
         found = regress(old, new)
         assert found.overall[0].p is not None
-        assert found.overall[0].p < 0.001
+        assert found.overall[0].p < 0.01
         assert found.verdict == "same"
-        assert regress(old, new, tolerance=0.001).verdict == "worse"
+        assert regress(old, new, tolerance=0.004).verdict == "worse"
 
-    @settings(max_examples=20, deadline=None)
+    @settings(max_examples=8, deadline=None)
     @given(st.integers(0, 1000))
     def test_more_losses_are_never_less_certain(self, seed):
         old = runs(seed, count=60)
