@@ -162,21 +162,23 @@ def open_entailer(config: CouncilConfig) -> Entails | None:
     return Entailer(config.council.entailment)
 
 
-def seats(config: CouncilConfig, alphas: Mapping[str, float]) -> dict[str, Member]:
-    """Every member by name; `alphas` overrides what the file says."""
+def seats(
+    config: CouncilConfig, alphas: Mapping[str, float], *, experts: Mapping[str, str] | None = None
+) -> dict[str, Member]:
+    """Every member by name; `alphas` overrides what the file says, `experts` how the family calls them."""
+    called = experts or {}
     members = {
         name: Member(
             name,
-            pairs=(Pair(name, alphas.get(name, one.alpha)),) if one.expert else (),
+            pairs=(Pair(called.get(name, name), alphas.get(name, one.alpha)),) if one.expert else (),
             domains=(name,),
             instruction=one.persona,
         )
         for name, one in config.specialists.items()
     }
     alpha = alphas.get(GENERALIST, config.generalist.alpha)
-    members[GENERALIST] = Member(
-        GENERALIST, pairs=(Pair(GENERALIST, alpha),) if config.generalist.expert else ()
-    )
+    pair = Pair(called.get(GENERALIST, GENERALIST), alpha)
+    members[GENERALIST] = Member(GENERALIST, pairs=(pair,) if config.generalist.expert else ())
     return members
 
 

@@ -4,45 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-from collections import defaultdict
+import threading
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import AsyncExitStack, aclosing
+from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
-from proxycouncil.council.assembly import (
-    Opening,
-    OpeningEngine,
-    load_calibration,
-    open_engine,
-    open_entailer,
-    open_library,
-    seats,
-)
-from proxycouncil.council.assembly import settings as graph_settings
+from proxycouncil.council.assembly import Opening, OpeningEngine, open_engine, open_library
 from proxycouncil.council.background import BackgroundLoop
-from proxycouncil.council.budget import BudgetedSearcher
 from proxycouncil.council.config import CouncilConfig
-from proxycouncil.council.events import Answer, CouncilEvent, DecisionEvent, as_event, failed_answer
-from proxycouncil.council.fingerprints import changed, fingerprints
+from proxycouncil.council.conversations import Conversations, config_of
+from proxycouncil.council.events import Answer, CouncilEvent, as_event, failed_answer
+from proxycouncil.council.live import Live
 from proxycouncil.council.questions import Question, as_question, cleaned
-from proxycouncil.errors import CouncilError, LibraryError, UnknownDomainError, UsageError
-from proxycouncil.graphs.context import Consultation, CouncilContext
+from proxycouncil.council.renewal import renewed
+from proxycouncil.errors import CouncilError, UnknownDomainError, UsageError
+from proxycouncil.specialists.request import Pair, Prompt, Request, Sampling
 
 if TYPE_CHECKING:
-    from langchain_core.runnables import RunnableConfig
     from langchain_core.tools import BaseTool
-    from langgraph.graph.state import CompiledStateGraph
 
+    from proxycouncil.graphs.context import CouncilContext
     from proxycouncil.graphs.protocols import Generator as Writer
     from proxycouncil.graphs.protocols import Searcher
     from proxycouncil.graphs.run_settings import RunSettings
     from proxycouncil.graphs.state import Citation, CouncilState, Message
     from proxycouncil.specialists.family import Family
-    from proxycouncil.specialists.request import Event, Request
+    from proxycouncil.specialists.request import Event
 
 Emit = Callable[[CouncilEvent], None]
 
@@ -59,6 +50,7 @@ class Council:
         generator: writes instead of an engine of this council's own.
         searcher: finds instead of the library that the settings name; or a function that opens one.
         origin: what opens the same council again, "starter" or the path of a council.toml; "": nothing does.
+        version: the promoted version whose parts the settings name; see docs/versions.md.
     """
 
     def __init__(
@@ -68,23 +60,18 @@ class Council:
         generator: Writer | None = None,
         searcher: Searcher | Callable[[], Searcher] | None = None,
         origin: str = "",
+        version: str | None = None,
     ) -> None:
-        self.config = config
         self.origin = origin
-        self.calibration = load_calibration(config.council.calibration)
-        self._stale: tuple[str, ...] | None = None
-        self._entails = open_entailer(config)
         self._engine = Opening(lambda: open_engine(config), name="council-engine")
         self._generator = generator or OpeningEngine(self._engine)
         self._owns_engine = generator is None
-        opener = searcher if callable(searcher) else (lambda: searcher or open_library(config))
-        self._library: Opening[Searcher] = Opening(opener, name="council-library")
+        self._given_searcher = searcher
+        self._live = Live(config, version=version, library=self._opening_library(config))
+        self._renewing = threading.Lock()
         self._loop = BackgroundLoop("council")
-        self._resources = AsyncExitStack()
-        self._graphs: dict[bool, CompiledStateGraph[Any, Any, Any, Any]] = {}
+        self._conversations = Conversations(lambda: self.config.council.checkpoints)
         self._alphas: dict[str, float] = {}
-        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._compiling = asyncio.Lock()
 
     @classmethod
     def starter(cls) -> Self:
@@ -96,18 +83,47 @@ class Council:
 
     @classmethod
     def from_file(cls, path: str | Path) -> Self:
-        """The council that a council.toml describes."""
-        return cls(CouncilConfig.load(path), origin=str(Path(path).expanduser().resolve()))
+        """The council that a council.toml describes, in the version that was promoted.
+
+        `council.toml@VERSION` is another of its versions, `council.toml@draft` the file as it is written.
+        """
+        from proxycouncil.council.versions.opening import open_config
+
+        config, version = open_config(path)
+        return cls(config, origin=str(Path(path).expanduser().resolve()), version=version)
+
+    @property
+    def config(self) -> CouncilConfig:
+        """The settings, with the parts of the version that answers now."""
+        return self._live.config
+
+    @config.setter
+    def config(self, config: CouncilConfig) -> None:
+        self._live.config = config
+
+    @property
+    def version(self) -> str | None:
+        """The promoted version that answers now; None where none was promoted."""
+        return self._live.version
+
+    @property
+    def calibration(self) -> dict[str, Any] | None:
+        """calibration.json as it is; None where there is none."""
+        return self._live.calibration
+
+    @calibration.setter
+    def calibration(self, calibration: dict[str, Any] | None) -> None:
+        self._live.calibration = calibration
 
     @property
     def members(self) -> tuple[str, ...]:
         """Names of those who can be asked: one a domain, and the generalist."""
-        return tuple(seats(self.config, self._alphas))
+        return tuple(self._live.members(self._alphas))
 
     @property
     def alphas(self) -> dict[str, float]:
         """How strongly each member is steered now; 0 where it is the base alone."""
-        sitting = seats(self.config, self._alphas)
+        sitting = self._live.members(self._alphas)
         return {name: sum(pair.alpha for pair in member.pairs) for name, member in sitting.items()}
 
     @property
@@ -118,7 +134,7 @@ class Council:
     @property
     def library(self) -> Searcher:
         """Where passages come from; opened on first use."""
-        return self._library.get()
+        return self._live.library.get()
 
     @property
     def generator(self) -> Writer:
@@ -127,43 +143,55 @@ class Council:
 
     def warm(self) -> None:
         """Begin to load weights and index, without waiting."""
-        self._library.start()
+        self._live.library.start()
         if self._owns_engine:
             self._engine.start()
+
+    def reload(self) -> bool:
+        """Take over what council.toml and its promoted version say by now, while questions go on.
+
+        Those that have begun end with the version they began with. [family] and checkpoints stay as they
+        are. Blocks until experts and library are ready; says whether anything has changed.
+
+        Raises:
+            CouncilError: settings, an expert or the library can't be used; the old version goes on.
+        """
+        from proxycouncil.council.versions.opening import open_config
+
+        if not self.origin.endswith(".toml"):
+            raise UsageError("this council follows no council.toml", hint="Council.from_file() opens one")
+        with self._renewing:
+            config, version = open_config(self.origin)
+            fresh = renewed(
+                self._live,
+                config,
+                version,
+                family=self.family,
+                try_out=self._try_out,
+                reopened=self._opening_library,
+            )
+            if fresh is not None:
+                self._live = fresh
+        return fresh is not None
 
     def set_alpha(self, member: str, alpha: float) -> None:
         """Steer a member more or less from the next question on; 0 is the base."""
         self._known([member])
         self._alphas[member] = alpha
-        self._stale = None
+        self._live.look_again()
 
     def fingerprints(self) -> dict[str, str]:
         """What a calibration fitted now would hold for: models, experts, library, embedder, settings."""
-        return fingerprints(
-            self.config, self._library.get(), alphas=self._alphas, own_engine=self._owns_engine
-        )
+        return self._live.fingerprints(self._alphas, own_engine=self._owns_engine)
 
     @property
     def stale(self) -> tuple[str, ...]:
         """Parts that have changed since the calibration was fitted; it promises nothing then."""
-        if self._stale is None:
-            fitted = "fingerprints" in (self.calibration or {})
-            self._stale = changed(self.calibration, self.fingerprints()) if fitted else ()
-        return self._stale
+        return self._live.stale(self._alphas, own_engine=self._owns_engine)
 
     def context(self, settings: RunSettings | None = None) -> CouncilContext:
         """What a run of the graph needs, for `create_council_graph(council.context)`; opens the library."""
-        context = CouncilContext(
-            generator=self._generator,
-            searcher=self._searcher(),
-            members=seats(self.config, self._alphas),
-            settings=graph_settings(self.config),
-            calibration=self.calibration,
-            stale=self.stale,
-            entails=self._entails,
-            consultation=Consultation(),
-        )
-        return context if settings is None else settings.apply(context)
+        return self._context(self._live, settings)
 
     def ask(
         self, question: str | Question, *, thread: str | None = None, members: Sequence[str] | None = None
@@ -250,17 +278,14 @@ class Council:
 
     def history(self, thread: str) -> list[Message]:
         """The decided turns of a conversation, oldest first."""
-        return self._loop.run(self._history(thread))
+        return self._loop.run(self._conversations.history(thread))
 
     def close(self) -> None:
         """Stop what runs, free weights and index; a closed council opens again when asked."""
-        self._loop.run(self._resources.aclose())
-        self._graphs.clear()
+        self._loop.run(self._conversations.close())
         self._loop.close()
-        # A lock belongs to the loop it was waited for on, and that one is gone.
-        self._turns.clear()
-        self._compiling = asyncio.Lock()
-        engine, library = self._engine.opened, self._library.opened
+        self._conversations.forget_loop()
+        engine, library = self._engine.opened, self._live.library.opened
         if engine is not None and self._owns_engine:
             engine.close()
         if library is not None and hasattr(library, "close"):
@@ -295,27 +320,27 @@ class Council:
         self.warm()
         if question.thread is None:
             return await self._turn(question, emit)
-        async with self._turns[question.thread]:
+        async with self._conversations.turn(question.thread):
             return await self._turn(question, emit)
 
     async def _resume(self, thread: str) -> Answer | None:
-        async with self._turns[thread]:
-            graph = await self._graph(remembers=True)
-            snapshot = await graph.aget_state(_thread(thread))
+        async with self._conversations.turn(thread):
+            graph = await self._conversations.graph(remembers=True)
+            snapshot = await graph.aget_state(config_of(thread))
             if not snapshot.next:
                 return None
             self.warm()
             return await self._turn(Question(snapshot.values["question"], thread), _ignore, anew=False)
 
     async def _turn(self, question: Question, emit: Emit, *, anew: bool = True) -> Answer:
-        started = perf_counter()
-        graph = await self._graph(remembers=question.thread is not None)
-        context = await asyncio.to_thread(self.context, question.settings)
+        started, live = perf_counter(), self._live
+        graph = await self._conversations.graph(remembers=question.thread is not None)
+        context = await asyncio.to_thread(self._context, live, question.settings)
         timings = {"open": perf_counter() - started}
         state: CouncilState = {}
         async for part in graph.astream(
             question.as_input() if anew else None,
-            None if question.thread is None else _thread(question.thread),
+            None if question.thread is None else config_of(question.thread),
             context=context,
             stream_mode=["custom", "values"],
             version="v2",
@@ -328,7 +353,7 @@ class Council:
                 emit(as_event(part["data"]))
         if isinstance(self._engine.failure, CouncilError):
             raise self._engine.failure
-        answer = self._answer(question, state, seconds=perf_counter() - started, timings=timings)
+        answer = live.answer(question, state, seconds=perf_counter() - started, timings=timings)
         emit(answer.decision)
         return answer
 
@@ -337,71 +362,29 @@ class Council:
             async for event in events:
                 emit(event)
 
-    def _answer(
-        self, question: Question, state: CouncilState, *, seconds: float, timings: dict[str, float]
-    ) -> Answer:
-        fields = dict(state["decision"])
-        fields["citations"] = [self.placed(citation) for citation in state["decision"]["citations"]]
-        decision = DecisionEvent.model_validate(
-            {
-                "question": question.text,
-                "standalone": state["standalone"],
-                "thread": question.thread,
-                **fields,
-            }
-        )
-        return Answer(
-            decision=decision,
-            route=state["route"],
-            ballots=state["ballots"],
-            tally=state["tally"],
-            seconds=seconds,
-            timings=timings,
-        )
-
     def placed(self, citation: Citation) -> Citation:
         """The citation with the path its document has now; inside, sources are relative and may move."""
-        resolve = getattr(self._library.get(), "resolve", Path)
-        try:
-            return {**citation, "source": str(resolve(citation["source"]))}
-        except LibraryError:
-            return citation
+        return self._live.placed(citation)
 
-    def _searcher(self) -> Searcher:
-        """The library, its slates cut to what the base may read."""
-        from proxycouncil.retrieval.library import Library
+    def _context(self, live: Live, settings: RunSettings | None) -> CouncilContext:
+        count = self._count_tokens if self._owns_engine else None
+        context = live.context(self._generator, self._alphas, count_tokens=count)
+        return context if settings is None else settings.apply(context)
 
-        library = self._library.get()
-        if not (isinstance(library, Library) and self._owns_engine):
-            return library
-        return BudgetedSearcher(
-            library,
-            tokens=self.config.retrieval.budget_tokens,
-            count=self._count_tokens,
+    def _opening_library(self, config: CouncilConfig) -> Opening[Searcher]:
+        given = self._given_searcher
+        opener = given if callable(given) else (lambda: given or open_library(config))
+        return Opening(opener, name="council-library")
+
+    def _try_out(self, expert: str) -> None:
+        """Have an expert write one token: it is loaded by the thread that owns the models, and works."""
+        request = Request(
+            prompt=Prompt(question="Ready?"), pairs=(Pair(expert),), sampling=Sampling(max_new_tokens=1)
         )
+        self._loop.run(self._write(request, _ignore))
 
     def _count_tokens(self, text: str) -> int:
         return self._engine.get().family.count_tokens(text)
-
-    async def _graph(self, *, remembers: bool) -> CompiledStateGraph[Any, Any, Any, Any]:
-        """The compiled graph; one without a checkpointer for questions outside any conversation."""
-        async with self._compiling:
-            if remembers not in self._graphs:
-                from proxycouncil.graphs.council_graph import create_council_graph
-
-                saver = await self._saver() if remembers else None
-                self._graphs[remembers] = create_council_graph().compile(checkpointer=saver)
-            return self._graphs[remembers]
-
-    async def _saver(self) -> Any:  # noqa: ANN401 (BaseCheckpointSaver, whose import is heavy)
-        from proxycouncil.council.checkpoints import open_saver
-
-        return await self._resources.enter_async_context(open_saver(self.config.council.checkpoints))
-
-    async def _history(self, thread: str) -> list[Message]:
-        graph = await self._graph(remembers=True)
-        snapshot = await graph.aget_state(_thread(thread))
-        return list(snapshot.values.get("history", []))
 
     def _known(self, members: Iterable[str]) -> None:
         known = self.members
@@ -412,9 +395,5 @@ class Council:
                 )
 
 
-def _thread(name: str) -> RunnableConfig:
-    return {"configurable": {"thread_id": name}}
-
-
-def _ignore(_: CouncilEvent) -> None:
+def _ignore(_: object) -> None:
     """Nobody watches."""

@@ -84,6 +84,8 @@ class DecisionEvent(_Event):
     reason: str
     degraded: bool
     thread: str | None = None
+    version: str | None = None
+    """Which version of the council answered (`council versions`); null where none was promoted."""
 
 
 CouncilEvent: TypeAlias = Annotated[

@@ -37,12 +37,12 @@ def fingerprints(
         FamilyError: weights that are not there.
     """
     found = {
-        "settings": _digest(*_settings(config)),
+        "settings": settings_fingerprint(config),
         "embedder": searcher.embedder_fingerprint,
     }
     if own_engine:
         found |= _models(config, alphas)
-    passages = _passages(searcher)
+    passages = passages_fingerprint(searcher)
     if passages is not None:
         found["library"] = passages
     return found
@@ -54,6 +54,11 @@ def changed(calibration: Mapping[str, Any] | None, now: Mapping[str, str]) -> tu
     if not isinstance(fitted, Mapping):
         return ()
     return tuple(sorted(name for name, value in now.items() if name in fitted and fitted[name] != value))
+
+
+def settings_fingerprint(config: CouncilConfig) -> str:
+    """Of the settings that decide an answer, whatever the models and passages."""
+    return _digest(*_settings(config))
 
 
 def _settings(config: CouncilConfig) -> list[str]:
@@ -79,7 +84,7 @@ def _models(config: CouncilConfig, alphas: Mapping[str, float]) -> dict[str, str
     }
 
 
-def _passages(searcher: Searcher) -> str | None:
+def passages_fingerprint(searcher: Searcher) -> str | None:
     """Passage ids are hashes of their content, so they stand for it; None where there is no list of them."""
     from proxycouncil.retrieval.library import Library
 

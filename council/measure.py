@@ -119,7 +119,12 @@ class Bench:
             one.text: Question(
                 one.text,
                 id=one.id,
-                marking={"accepted": list(one.accepted), "kind": one.kind, "entry": one.entry},
+                marking={
+                    "accepted": list(one.accepted),
+                    "kind": one.kind,
+                    "entry": one.entry,
+                    "domain": one.domain,
+                },
             )
             for one in (*material.inside, *material.outside)
         }

@@ -116,6 +116,8 @@ def verdict(decision: DecisionEvent) -> Text:
         text.append(f" · confidence {decision.confidence:.2f} ({how})", style="default")
     if decision.degraded:
         text.append(" · degraded: not every member could be heard", style="red")
+    if decision.version:
+        text.append(f" · version {decision.version}", style="dim")
     return text.append(f" · {one_line(decision.reason)}", style="default")
 
 

@@ -28,6 +28,8 @@ class Reading:
     question: str
     request: Request
     excerpts: tuple[ExcerptRecord, ...]
+    context: CouncilContext
+    """Of the version that it began with; held, so that its expert stays."""
 
     def citations(self, text: str, council: Council) -> list[Citation]:
         """The excerpts that support what was written; none where none does."""
@@ -66,7 +68,8 @@ def read(council: Council, member: str, question: Question, *, instruction: str 
         )
     )
     instructed = "\n".join(part for part in (instruction, seat.instruction) if part)
-    return Reading(text, _request(text, seat, excerpts, context=context, instruction=instructed), excerpts)
+    request = _request(text, seat, excerpts, context=context, instruction=instructed)
+    return Reading(text, request, excerpts, context)
 
 
 def _request(

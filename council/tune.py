@@ -6,9 +6,11 @@ Composes what retrieval finds and what specialists learn. Knows only the tuning 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from proxycouncil.council.run_card import complete_card, worth_of
 from proxycouncil.errors import UnknownDomainError, UsageError
 from proxycouncil.specialists.cases import Case, read_cases
 from proxycouncil.specialists.domain_cases import Slates, SlateVariant, domain_cases
@@ -17,11 +19,15 @@ from proxycouncil.specialists.request import Snippet
 
 if TYPE_CHECKING:
     from proxycouncil.graphs.protocols import Searcher, SlateForm
+    from proxycouncil.specialists.family import Family
     from proxycouncil.specialists.tuning import Recipe, Tuned
 
 GENERAL_CASES = Path(__file__).parent / "starter" / "general-cases.jsonl.gz"
 VARIANTS = 3
 """Readings of each question."""
+MOST_MEASURED = 256
+"""Held-out cases that the card's figures are from; fewer than twice as many where they don't divide."""
+_NEW = "the new expert"
 
 
 def tune(
@@ -36,6 +42,8 @@ def tune(
     recipe: Recipe | None = None,
     base: str | Path | None = None,
     start_from: str | Path | None = None,
+    teacher: str | Path | None = None,
+    measured_with: Family | None = None,
     work: Path | None = None,
     progress: bool = False,
 ) -> Tuned:
@@ -51,6 +59,8 @@ def tune(
         general: general reading cases to mix in, half and half.
         base: the large model, where the recipe is consistent tuning.
         start_from: an adapter to continue.
+        teacher: a stronger model of the same vocabulary, to distil.
+        measured_with: base and anti-expert, to say on the card what the expert is worth beside them.
         work: where checkpoints are kept until the expert is complete; the user's cache by default.
 
     Raises:
@@ -60,7 +70,7 @@ def tune(
     from proxycouncil.specialists.tuning import tune as tune_expert
 
     cases = cases_for(domain, questions, library, form=form, progress=progress)
-    return tune_expert(
+    tuned = tune_expert(
         cases,
         read_cases(general),
         antiexpert=antiexpert,
@@ -69,8 +79,24 @@ def tune(
         recipe=recipe,
         base=base,
         start_from=start_from,
+        teacher=teacher,
         progress=progress,
     )
+    alpha = recipe.alpha if recipe else 1.0
+    worth = _worth(measured_with, tuned, cases, alpha=alpha) if measured_with else None
+    complete_card(out, questions=sha256(questions.read_bytes()).hexdigest()[:16], worth=worth)
+    return tuned
+
+
+def _worth(family: Family, tuned: Tuned, cases: Sequence[Case], *, alpha: float) -> dict[str, Any]:
+    """What the expert is worth on cases held out; an even spread of them where there are many."""
+    from proxycouncil.specialists.held_out import ALPHAS, read_held_out
+
+    held_out = [case for case in cases if case.held_out]
+    step = max(1, len(held_out) // MOST_MEASURED)
+    family.add_expert(_NEW, tuned.directory)
+    alphas = sorted({*ALPHAS, alpha})
+    return worth_of(read_held_out(family, _NEW, held_out[::step], alphas=alphas), alpha=alpha)
 
 
 def cases_for(

@@ -56,7 +56,7 @@ def run_record(answer: Record, *, id: str, marking: Record | None = None) -> dic
     Args:
         answer: a council's answer as plain data.
         id: of the question; folds go by it.
-        marking: what says which answers are right: `accepted` and `kind`, or `gold`; and `entry`.
+        marking: what says which answers are right: `accepted` and `kind`, or `gold`; `entry`, `domain`.
     """
     decision = answer["decision"]
     return {
@@ -64,7 +64,7 @@ def run_record(answer: Record, *, id: str, marking: Record | None = None) -> dic
         "id": id,
         "question": decision["question"],
         "standalone": decision["standalone"],
-        **{key: value for key, value in (marking or {}).items() if key in _MARKS},
+        **{key: value for key, value in (marking or {}).items() if key in MARKS},
         **{key: answer[key] for key in ("route", "ballots", "tally", "decision", "seconds")},
     }
 
@@ -79,7 +79,30 @@ def leader_is_right(record: Record) -> bool:
     return _is_right(record["tally"]["groups"][0]["text"], record, _asked(record))
 
 
-_MARKS = ("gold", "accepted", "kind", "entry")
+def answer_of(record: Record) -> str:
+    """What the council said in the end; "" where it said nothing."""
+    return _text(record["decision"]["text"])
+
+
+def decided_right(record: Record) -> bool:
+    """Whether what was decided is right: an answer that is, or silence where no answer would be."""
+    right = _text(record.get("gold")) if "accepted" not in record else record["accepted"]
+    if not right:
+        return not answer_of(record) and record["decision"]["outcome"] == "abstain"
+    return bool(answer_of(record)) and _is_right(answer_of(record), record, _asked(record))
+
+
+def same_answer(one: Record, other: Record) -> bool:
+    """Whether two runs of a question say the same, or both nothing."""
+    first, second = answer_of(one), answer_of(other)
+    if not (first and second) or first == second:
+        return first == second
+    question = _asked(one)
+    return same(canonical(first, question=question), canonical(second, question=question))
+
+
+MARKS = ("gold", "accepted", "kind", "entry", "domain")
+"""What of a question's own fields is kept with its answer."""
 
 
 def line_of(record: Record) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeVar
 
 from proxycouncil.eval.answerer import Answerer, Reply
 from proxycouncil.eval.metrics import Interval, is_right, paired_bootstrap, wilson
@@ -17,6 +17,7 @@ from proxycouncil.eval.samples import samples
 from proxycouncil.eval.splits import Question, halves, load_out_of_scope, load_questions
 from proxycouncil.specialists.questions import Part
 
+T = TypeVar("T")
 Progress = Callable[[str, int, int], None]
 """Arm, replies so far, replies in all."""
 
@@ -69,10 +70,11 @@ def load_material(folder: Path, *, part: Part = "test", limit: int | None = None
     inside = load_questions(folder, only=part)
     fitting, testing = halves(load_out_of_scope(folder))
     outside = testing if part == "test" else fitting
-    return Material(tuple(_spread(inside, limit)), tuple(_spread(outside, limit and max(1, limit // 5))))
+    return Material(tuple(spread(inside, limit)), tuple(spread(outside, limit and max(1, limit // 5))))
 
 
-def _spread(items: Sequence[Question], limit: int | None) -> list[Question]:
+def spread(items: Sequence[T], limit: int | None) -> list[T]:
+    """So many of them, evenly over their order; all where there is no limit."""
     if limit is None or limit >= len(items):
         return list(items)
     return [items[index * len(items) // limit] for index in range(limit)]

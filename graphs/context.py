@@ -135,6 +135,10 @@ class CouncilContext:
     """Says which answers mean the same although their words differ; None: words and numbers decide alone."""
     consultation: Consultation = field(default_factory=Consultation)
     new_turn: Callable[[], str] = lambda: uuid4().hex
+    version: str | None = None
+    """Which version of the council this is; None: none was promoted."""
+    hold: object = None
+    """What must stay open for as long as this context is used: a version that has been replaced since."""
 
     def calibrated(self, part: str) -> Mapping[str, Any] | None:
         """One part of the calibration ("route", "confidence"), None where it was not fitted."""

@@ -83,11 +83,18 @@ class Family:
             self.remove_expert(name)
             self._sources[name] = source
 
-    def remove_expert(self, name: str) -> None:
-        """Forget an expert; texts that it is steering are still written to their end."""
+    def remove_expert(self, name: str, *, unused: bool = False) -> None:
+        """Forget an expert; texts that it is steering are still written to their end.
+
+        Args:
+            unused: no text is steered by it, so that an adapter's weights can be freed, too.
+        """
         with self._lock:
-            for known in (self._sources, self._checkpoints, self._parts):
-                known.pop(name, None)
+            part = self._parts.pop(name, None)
+            self._sources.pop(name, None)
+            self._checkpoints.pop(name, None)
+        if unused and part is not None and part.adapter != NO_ADAPTER:
+            part.model.adapters.remove(part.adapter)
 
     def load(self) -> Family:
         """Read every part now; returns the family itself."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     )
 
     from proxycouncil.specialists.consistent import Frozen
+    from proxycouncil.specialists.distilled import Teacher
     from proxycouncil.specialists.tuning import Model, Recipe
 
 
@@ -38,10 +39,12 @@ def create_trainer(
     rate: float,
     output: Path,
     frozen: Frozen | None = None,
+    teacher: Teacher | None = None,
 ) -> Trainer:
     """A Trainer whose best checkpoint by held-out loss is loaded at the end.
 
-    `frozen`: the rest of the sum in which the expert learns; None where it learns alone.
+    `frozen`: the rest of the sum in which the expert learns; None where it learns alone. `teacher`: whom it
+    learns from besides the answers; None: nobody.
     """
     from transformers import EarlyStoppingCallback, PrinterCallback, Trainer
 
@@ -51,6 +54,10 @@ def create_trainer(
         from proxycouncil.specialists.consistent import ConsistentTrainer
 
         create = partial(ConsistentTrainer, frozen=frozen)
+    if teacher:
+        from proxycouncil.specialists.distilled import DistilledTrainer
+
+        create = partial(DistilledTrainer, teacher=teacher)
     trainer = create(
         model=model,
         args=_arguments(recipe, output, rate),

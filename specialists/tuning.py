@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerState
 
     from proxycouncil.specialists.consistent import Frozen
+    from proxycouncil.specialists.distilled import Teacher
 
     Model: TypeAlias = PreTrainedModel | PeftModel
 
@@ -56,6 +57,10 @@ class Recipe:
     """Learn inside `base + alpha · (expert − antiexpert)` rather than alone; needs the base."""
     alpha: float = 1.0
     """The weight in that sum: decode with the same."""
+    quantized: bool = False
+    """QLoRA: the anti-expert is held in 4 bits while the adapter is tuned; on CUDA only."""
+    teacher_weight: float = 0.5
+    """Share of a teacher's opinion in the loss, where there is a teacher."""
     rank: int = 16
     lora_alpha: int = 32
     learning_rate: float | None = None
@@ -92,6 +97,7 @@ def tune(
     recipe: Recipe | None = None,
     base: str | Path | None = None,
     start_from: str | Path | None = None,
+    teacher: str | Path | None = None,
     progress: bool = False,
 ) -> Tuned:
     """Tune an expert on a domain's cases and as many general ones.
@@ -107,22 +113,31 @@ def tune(
         work: where checkpoints are kept until the expert is complete.
         base: path or hub id of the large model, for consistent tuning only.
         start_from: an adapter to continue instead of a fresh one.
+        teacher: path or hub id of a stronger model of the same vocabulary, to distil.
 
     Raises:
         UsageError: too few cases, settings that exclude each other, or `accelerate` is missing.
         FamilyError: the anti-expert or the adapter to start from can't be loaded.
     """
     recipe = recipe or Recipe()
-    _check(cases, recipe, start_from, base)
+    _check(cases, recipe, start_from, base, teacher)
     began = perf_counter()
     model, tokenizer = _load(str(antiexpert), recipe, start_from)
-    checkpoints = work / _fingerprint(cases, general, recipe, antiexpert, start_from, base)
+    checkpoints = work / _fingerprint(cases, general, recipe, antiexpert, start_from, base, teacher)
     learnt = mix([case for case in cases if not case.held_out], general, seed=recipe.seed)
     held_out = _some([case for case in cases if case.held_out], seed=recipe.seed)
     rate = learning_rate_for(model.num_parameters(), recipe, continued=bool(start_from))
     frozen = _load_frozen(base, antiexpert, recipe.alpha) if base and recipe.consistent else None
     trainer = create_trainer(
-        model, tokenizer, learnt, held_out, recipe=recipe, rate=rate, output=checkpoints, frozen=frozen
+        model,
+        tokenizer,
+        learnt,
+        held_out,
+        recipe=recipe,
+        rate=rate,
+        output=checkpoints,
+        frozen=frozen,
+        teacher=_load_teacher(teacher, antiexpert, recipe) if teacher else None,
     )
     if progress:
         trainer.add_callback(progress_bar())
@@ -132,6 +147,8 @@ def tune(
         "antiexpert": portable_reference(str(antiexpert), out),
         "started_from": portable_reference(str(start_from or antiexpert), out),
         **({"base": portable_reference(str(base), out)} if frozen else {}),
+        **({"teacher": portable_reference(str(teacher), out)} if teacher else {}),
+        "data": {"cases": _fingerprint(cases), "general": _fingerprint(general)},
         "learning_rate": rate,
         "losses": _losses(trainer.state.log_history),
     }
@@ -155,7 +172,11 @@ def learning_rate_for(parameters: int, recipe: Recipe, *, continued: bool) -> fl
 
 
 def _check(
-    cases: Sequence[Case], recipe: Recipe, start_from: str | Path | None, base: str | Path | None
+    cases: Sequence[Case],
+    recipe: Recipe,
+    start_from: str | Path | None,
+    base: str | Path | None,
+    teacher: str | Path | None,
 ) -> None:
     if importlib.util.find_spec("accelerate") is None:
         raise UsageError("tuning needs accelerate", hint="pip install 'proxycouncil[train]'")
@@ -163,12 +184,31 @@ def _check(
         raise UsageError("a full expert can't start from an adapter", hint="leave one of the two out")
     if recipe.consistent and base is None:
         raise UsageError("consistent tuning needs the base", hint="name the large model")
+    if recipe.consistent and teacher:
+        raise UsageError("consistent tuning has no teacher", hint="leave one of the two out")
+    if recipe.quantized:
+        _check_quantized(recipe)
     held_out = sum(case.held_out for case in cases)
     if len(cases) - held_out < MIN_CASES or not held_out:
         raise UsageError(
             f"too few cases: {len(cases) - held_out} to learn from and {held_out} held out",
             hint="give questions about more entries",
         )
+
+
+def _check_quantized(recipe: Recipe) -> None:
+    """4 bits need a GPU of NVIDIA's and bitsandbytes; and there is no full tuning of them."""
+    import torch
+
+    if recipe.full:
+        raise UsageError("weights in 4 bits can't be tuned themselves", hint="leave --full or --qlora out")
+    if recipe.device == "cpu" or not torch.cuda.is_available():
+        raise UsageError(
+            "QLoRA needs CUDA, and there is none here",
+            hint="tune without --qlora: an adapter over a small model needs little memory",
+        )
+    if importlib.util.find_spec("bitsandbytes") is None:
+        raise UsageError("QLoRA needs bitsandbytes", hint="pip install 'proxycouncil[qlora]'")
 
 
 def _load(
@@ -179,7 +219,7 @@ def _load(
     set_seed(recipe.seed)
     adapter = open_checkpoint(start_from).path if start_from else None
     with _named_failure("check antiexpert and start-from"):
-        model = _load_weights(antiexpert)
+        model = _load_quantized(antiexpert) if recipe.quantized else _load_weights(antiexpert)
         tokenizer = AutoTokenizer.from_pretrained(open_checkpoint(antiexpert).path)
         return (model if recipe.full else _with_adapter(model, recipe, adapter)), tokenizer
 
@@ -196,6 +236,43 @@ def _load_frozen(base: str | Path, antiexpert: str | Path, alpha: float) -> Froz
             hint="consistent tuning needs models of one vocabulary: tune without --consistent",
         )
     return frozen
+
+
+def _load_teacher(teacher: str | Path, antiexpert: str | Path, recipe: Recipe) -> Teacher:
+    from transformers import AutoTokenizer
+
+    from proxycouncil.specialists.distilled import Teacher
+    from proxycouncil.specialists.vocabulary import check_same_vocabulary
+
+    with _named_failure("check the teacher"):
+        tokenizers = [
+            AutoTokenizer.from_pretrained(open_checkpoint(one).path) for one in (antiexpert, teacher)
+        ]
+        check_same_vocabulary(*tokenizers)
+        return Teacher(_load_weights(teacher), recipe.teacher_weight)
+
+
+def _load_quantized(source: str) -> PreTrainedModel:
+    """In 4 bits as QLoRA has it (Dettmers et al. 2023, arXiv 2305.14314): NF4, scales quantized, too."""
+    import torch
+    from peft import prepare_model_for_kbit_training
+    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+
+    four_bits = BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.bfloat16,
+    )
+    with ONE_AT_A_TIME:
+        model = AutoModelForCausalLM.from_pretrained(
+            open_checkpoint(source).path,
+            quantization_config=four_bits,
+            device_map={"": 0},
+            use_safetensors=True,
+        )
+    prepared: PreTrainedModel = prepare_model_for_kbit_training(model)
+    return prepared
 
 
 def _load_weights(source: str | Path) -> PreTrainedModel:
@@ -269,8 +346,9 @@ def _result(state: TrainerState, out: Path, *, seconds: float) -> Tuned:
 
 
 def _card(result: Tuned, learnt: Sequence[Case], held_out: Sequence[Case], recipe: Recipe) -> dict[str, Any]:
+    method = "full" if recipe.full else "qlora" if recipe.quantized else "lora"
     return {
-        "method": ("full" if recipe.full else "lora") + (", consistent" if recipe.consistent else ""),
+        "method": method + (", consistent" if recipe.consistent else ""),
         "recipe": asdict(recipe),
         "split": _SPLIT,
         "learnt": _counts(learnt),

@@ -359,3 +359,65 @@ def test_consistent_tuning_refuses_another_vocabulary(antiexpert: Path, tmp_path
             recipe=replace(QUICK, consistent=True),
             base=other,
         )
+
+
+def test_a_teacher_is_followed_and_named(antiexpert: Path, base: Path, tmp_path: Path):
+    import torch
+    from peft import PeftModel
+    from torch.nn.functional import kl_div, log_softmax
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    recipe = replace(QUICK, teacher_weight=1.0, learning_rate=2e-2)
+    out = tmp_path / "colours"
+    tune(OWN, GENERAL, antiexpert=antiexpert, out=out, work=tmp_path / "w", recipe=recipe, teacher=base)
+    card = card_of(out)
+    assert card["teacher"].endswith("base")
+    assert card["data"].keys() == {"cases", "general"}
+
+    form = choose_format(AutoTokenizer.from_pretrained(antiexpert))
+    batch: dict[str, Any] = dict(Collator(0)(encode_cases(OWN[:16], form, longest=96)))
+    places = batch.pop("labels")[:, 1:] != -100
+    models = {
+        "teacher": AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32),
+        "before": loaded(antiexpert),
+        "after": PeftModel.from_pretrained(loaded(antiexpert), out),
+    }
+    with torch.no_grad():
+        said = {
+            name: log_softmax(model(**batch).logits[:, :-1][places], -1) for name, model in models.items()
+        }
+    far, near = (
+        kl_div(said[name], said["teacher"], reduction="batchmean", log_target=True)
+        for name in ("before", "after")
+    )
+    assert near < far
+
+
+def test_consistent_tuning_has_no_teacher(antiexpert: Path, tmp_path: Path):
+    with pytest.raises(UsageError, match="no teacher"):
+        tune(
+            OWN, GENERAL, antiexpert=antiexpert, out=tmp_path / "o", work=tmp_path, base=antiexpert,
+            teacher=antiexpert, recipe=replace(QUICK, consistent=True),
+        )  # fmt: skip
+
+
+def test_qlora_says_what_it_lacks(antiexpert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    import torch
+
+    def tuned(**more: Any) -> None:
+        recipe = replace(QUICK, quantized=True, device="auto", **more)
+        tune(OWN, GENERAL, antiexpert=antiexpert, out=tmp_path / "o", work=tmp_path, recipe=recipe)
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(UsageError, match="needs CUDA"):
+        tuned()
+    with pytest.raises(UsageError, match="4 bits"):
+        tuned(full=True)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    whole = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "bitsandbytes" else whole(name)
+    )
+    with pytest.raises(UsageError, match="needs bitsandbytes") as caught:
+        tuned()
+    assert "qlora" in caught.value.hint

@@ -18,11 +18,14 @@ from proxycouncil.council.cli import (
     doors,
     evaluation,
     library,
+    probe,
     project,
     questions,
+    regress,
     report,
     revote,
     tune,
+    versions,
 )
 from proxycouncil.council.cli.running import Debug, Process, guarded
 
@@ -65,6 +68,11 @@ def create_app() -> typer.Typer:
     app.command("graph")(project.graph)
     app.command("doctor")(doctor.doctor)
     app.command("calibrate")(calibrate.calibrate)
+    app.command("regress")(regress.regress)
+    app.command("versions")(versions.versions)
+    app.command("promote")(versions.promote)
+    app.command("rollback")(versions.rollback)
+    app.command("probe")(probe.probe)
     app.command("revote")(revote.revote)
     app.command("report")(report.report)
     app.add_typer(evaluation.create_group(), name="eval")

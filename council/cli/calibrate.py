@@ -58,7 +58,7 @@ def calibrate(
     """
     from proxycouncil.eval.promise import fit_promise
 
-    with process_of(ctx).open(config) as council:
+    with process_of(ctx).open_draft(config) as council:
         records = _records(council, questions, runs)
         risk = council.config.council.target_risk if target_risk is None else target_risk
         bought = fit_promise(

@@ -11,6 +11,8 @@ from proxycouncil.council.cli.running import ConfigFile, Debug, process_of
 from proxycouncil.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
+
     from proxycouncil.council.council import Council
 
 TOKEN_VARIABLE = "COUNCIL_TOKEN"  # noqa: S105 (the name of a variable)
@@ -42,7 +44,8 @@ def serve(
 ) -> None:
     """Serve OpenAI's chat completions.
 
-    A bearer token is taken from COUNCIL_TOKEN; without one only this machine is served.
+    A bearer token is taken from COUNCIL_TOKEN; without one only this machine is served. What `council
+    promote` lets answer is taken over while requests go on; SIGHUP reads council.toml again, too.
     """
     try:
         import uvicorn
@@ -54,8 +57,17 @@ def serve(
     token = bearer_token(host)
     with process_of(ctx).open(config) as council:
         app = create_app(council, token=token, limits=Limits(per_minute=per_minute, at_once=at_once))
+        _reload_on_hangup(app)
         # Ten seconds for answers in flight, then the members are stopped.
         uvicorn.run(app, host=host, port=port, log_level="info", timeout_graceful_shutdown=10)
+
+
+def _reload_on_hangup(app: FastAPI) -> None:
+    """SIGHUP reloads, as servers have it; where the system has that signal."""
+    import signal
+
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, lambda *_: app.state.follower.ask())
 
 
 def mcp(

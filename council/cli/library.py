@@ -44,14 +44,14 @@ def ingest(
     PDF, Word, PowerPoint, Excel, HTML, EPUB, Markdown, text and code. Doing it again changes
     nothing: changed, moved and vanished files are noticed. What can't be read is named, the rest goes in.
     """
-    with process_of(ctx).open(config) as council:
+    with process_of(ctx).open_draft(config) as council:
         wanted = _wanted(domain, paths or [], council.config)
         failed = [_ingest(council, one, documents) for one, documents in wanted.items()]
     if watch:
         from proxycouncil.council.cli.watching import follow, touched
 
         def again(one: str) -> None:
-            with process_of(ctx).open(config) as council:
+            with process_of(ctx).open_draft(config) as council:
                 _ingest(council, one, wanted[one])
 
         follow(touched(wanted), again)

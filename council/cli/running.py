@@ -26,6 +26,8 @@ _FALLEN = {
     "missing": " (the document is not there any more: council ingest)",
     "gone": " (the library does not hold this passage any more)",
 }
+STARTER = Path("starter")
+"""Names the embedded council where a council.toml could be named."""
 INTERRUPTED = 130
 """128 + SIGINT, as shells have it."""
 
@@ -34,9 +36,15 @@ def open_council(file: Path | None) -> Council:
     """The council of that file, of `./council.toml` where there is one, else the embedded starter."""
     from proxycouncil.council.council import Council
 
-    if file is None and DEFAULT_FILE.is_file():
-        file = DEFAULT_FILE
+    file = named_file(file)
     return Council.starter() if file is None else Council.from_file(file)
+
+
+def named_file(file: Path | None) -> Path | None:
+    """The file, or `./council.toml` where there is one; None: the starter, which can also be named so."""
+    if file is None and DEFAULT_FILE.is_file():
+        return DEFAULT_FILE
+    return None if file == STARTER else file
 
 
 @dataclass
@@ -48,8 +56,15 @@ class Process:
     started: float = 0.0
 
     def open(self, file: Path | None) -> Council:
-        """Open the council that `--config` names."""
+        """Open the council that `--config` names, in the version that was promoted."""
         return self.opener(file)
+
+    def open_draft(self, file: Path | None) -> Council:
+        """Open it as its file is written, for work on what may be promoted next."""
+        from proxycouncil.council.versions.opening import drafted
+
+        file = named_file(file)
+        return self.opener(None if file is None else drafted(file))
 
 
 def locator(council: Council) -> Callable[[Citation], str]:

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from proxycouncil.council.cli.running import ConfigFile, Debug, process_of
-from proxycouncil.errors import ConfigError, UnknownDomainError
+from proxycouncil.errors import ConfigError, UnknownDomainError, UsageError
+
+if TYPE_CHECKING:
+    from proxycouncil.council.config import CouncilConfig
+    from proxycouncil.specialists.family import Family
+
+_LARGE = 3_000_000_000
 
 
 def tune(
@@ -34,6 +40,23 @@ def tune(
     start_from: Annotated[
         str | None, typer.Option("--start-from", help="An adapter to continue instead of a fresh one.")
     ] = None,
+    teacher: Annotated[
+        str | None, typer.Option("--teacher", help="Learn from this stronger model's log-probabilities, too.")
+    ] = None,
+    teacher_weight: Annotated[
+        float, typer.Option("--teacher-weight", min=0.0, max=1.0, help="Its share in the loss.")
+    ] = 0.5,
+    qlora: Annotated[
+        bool, typer.Option("--qlora", help="Hold the anti-expert in 4 bits; CUDA only.")
+    ] = False,
+    measure: Annotated[
+        bool | None,
+        typer.Option(
+            "--measure/--no-measure",
+            help="Read held-out cases at every α for the run card; by default where the base is here and has "
+            "under 3 B parameters.",
+        ),
+    ] = None,
     general: Annotated[
         Path | None, typer.Option("--general", help="General reading cases instead of the shipped ones.")
     ] = None,
@@ -45,14 +68,23 @@ def tune(
 ) -> None:
     """Tune an expert for a domain.
 
-    The loss on entries held out decides when to stop. An interrupted run goes on when it is repeated.
+    The loss on entries held out decides when to stop. An interrupted run goes on when it is repeated. Beside
+    the expert stands its run card: card.md, and tuning.json for programs.
     """
     from proxycouncil.council.tune import GENERAL_CASES
     from proxycouncil.council.tune import tune as tune_expert
     from proxycouncil.specialists.tuning import Recipe
 
-    recipe = Recipe(full=full, consistent=consistent, alpha=alpha, learning_rate=learning_rate, seed=seed)
-    with process_of(ctx).open(config) as council:
+    recipe = Recipe(
+        full=full,
+        consistent=consistent,
+        alpha=alpha,
+        quantized=qlora,
+        teacher_weight=teacher_weight,
+        learning_rate=learning_rate,
+        seed=seed,
+    )
+    with process_of(ctx).open_draft(config) as council:
         settings = council.config
         if domain not in settings.specialists:
             raise UnknownDomainError(
@@ -72,10 +104,27 @@ def tune(
             recipe=recipe if steps is None else replace(recipe, steps=steps),
             base=settings.family.base if consistent else None,
             start_from=start_from,
+            teacher=teacher,
+            measured_with=_readers(settings, measure),
             progress=True,
         )
     typer.echo(
         f"{tuned.directory}: held-out loss {tuned.loss_before:.3f} → {tuned.loss:.3f} nats a token, "
         f"{tuned.steps} steps, {tuned.seconds:.0f} s"
     )
+    typer.echo(f"run card: {tuned.directory / 'card.md'}", err=True)
     typer.echo(f'next: [specialists.{domain}] expert = "{tuned.directory}"', err=True)
+
+
+def _readers(settings: CouncilConfig, measure: bool | None) -> Family | None:
+    """Base and anti-expert to measure with; None where that was not asked for, or would take long."""
+    from proxycouncil.council.assembly import open_family
+    from proxycouncil.specialists.checkpoint import open_checkpoint
+
+    if measure is False or (settings.family.base_url and not measure):
+        return None
+    if settings.family.base_url:
+        raise UsageError("the base is behind a server and can't be measured", hint="leave --measure out")
+    if measure is None and open_checkpoint(settings.family.base).parameters > _LARGE:
+        return None
+    return open_family(settings)

@@ -113,6 +113,7 @@ class _Telling:
             "model_provider": PROVIDER,
             "finish_reason": _FINISH.get(generation.finish_reason, generation.finish_reason),
             "standalone": self.reading.question,
+            "version": self.reading.context.version,
             "citations": [dict(citation) for citation in citations],
             "text_length": len(text),
             "token_ids": list(generation.token_ids),

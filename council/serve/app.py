@@ -17,6 +17,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 
 from proxycouncil.council.serve.completions import Completions
+from proxycouncil.council.serve.following import Follower, Result
 from proxycouncil.council.serve.limits import Gate, Limits, Meter, OverLimitError
 from proxycouncil.council.serve.metrics import Metrics
 from proxycouncil.council.serve.wire import ChatRequest, failure, problem
@@ -33,22 +34,33 @@ _GONE = 499
 """nginx' number for a caller that did not wait."""
 
 
-def create_app(council: Council, *, token: str | None, limits: Limits | None = None) -> FastAPI:
+def create_app(
+    council: Council, *, token: str | None, limits: Limits | None = None, look_every_s: float = 1.0
+) -> FastAPI:
     """The application.
+
+    `app.state.follower.ask()` reloads the council's settings; promoted versions are taken over unasked.
 
     Args:
         council: answers; warmed when the application starts, left open when it ends.
         token: every request but `/healthz` must bear it; None: only for a server on loopback.
         limits: of size, rate and concurrency.
+        look_every_s: how often is looked whether a version was promoted.
     """
     door = _Door(council, token=token, limits=limits or Limits())
+    follower = Follower(council, every_s=look_every_s, told=door.reloaded)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         council.warm()
+        following = asyncio.ensure_future(follower.run())
         yield
+        following.cancel()
+        with suppress(asyncio.CancelledError):
+            await following
 
     app = FastAPI(title="council", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
+    app.state.follower = follower
     app.add_api_route("/healthz", _healthy, methods=["GET"])
     app.add_api_route("/metrics", door.show_metrics, methods=["GET"], response_model=None)
     app.add_api_route("/v1/models", door.list_models, methods=["GET"], response_model=None)
@@ -80,6 +92,10 @@ class _Door:
         self._gate = Gate(limits.at_once, waiting=limits.waiting)
         self._metrics = Metrics(self._gate)
         self._completions = Completions(council, self._metrics)
+
+    def reloaded(self, result: Result) -> None:
+        """A new version was taken over, or refused."""
+        self._metrics.reloaded(result)
 
     async def show_metrics(self, request: Request) -> Response:
         """Prometheus' page."""

@@ -25,6 +25,9 @@ class Metrics:
         )  # fmt: skip
         self._outcomes = Counter("council_outcomes", "Decisions.", ["outcome"], registry=self._registry)
         self._tokens = Counter("council_tokens", "Tokens.", ["kind"], registry=self._registry)
+        self._reloads = Counter(
+            "council_reloads", "New versions taken over or refused.", ["result"], registry=self._registry
+        )
         busy = Gauge("council_requests_inside", "Requests worked on or waiting.", registry=self._registry)
         busy.set_function(lambda: gate.inside)
 
@@ -32,6 +35,10 @@ class Metrics:
         """One request has ended."""
         self._requests.labels(model, str(status)).inc()
         self._seconds.labels(model).observe(seconds)
+
+    def reloaded(self, result: str) -> None:
+        """A version was looked at: taken, unchanged or refused."""
+        self._reloads.labels(result).inc()
 
     def answered(self, told: Mapping[str, Any], usage: Mapping[str, Any] | None) -> None:
         """One answer was given."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _OF_DECISION = (
     "outcome", "confidence", "calibrated", "agreement", "reason", "degraded", "standalone", "dissent",
-    "citations", "ballots",
+    "citations", "ballots", "version",
 )  # fmt: skip
 _REFUSED = ("tools", "functions", "audio", "modalities", "prediction")
 

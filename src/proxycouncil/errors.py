@@ -18,6 +18,7 @@ CouncilError
 │   ├── EngineClosedError
 │   └── RemoteBaseError      a server that can't serve as a base
 │       └── RemoteBaseGoneError
+├── NotPromotedError         a new version that is worse than the old    exit 1
 ├── CouncilAbstainedError    the council does not know, and was told to raise that
 └── CouncilFailedError       every member failed                          exit 3
 """
@@ -145,6 +146,12 @@ class RemoteBaseGoneError(RemoteBaseError):
 
     code = "remote_base_gone"
     retryable = True
+
+
+class NotPromotedError(CouncilError):
+    """A new version is worse than the one that answers, or not shown to be as good."""
+
+    code = "not_promoted"
 
 
 class CouncilAbstainedError(CouncilError):

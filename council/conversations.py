@@ -1,0 +1,70 @@
+"""The compiled graph, with its memory and without; and who may speak next in each conversation."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from langchain_core.runnables import RunnableConfig
+    from langgraph.graph.state import CompiledStateGraph
+
+    from proxycouncil.graphs.state import Message
+
+
+class Conversations:
+    """Of one council, on one event loop at a time; after `close` they open again when asked.
+
+    Args:
+        checkpoints: says where conversations are kept; None: gone with the process.
+    """
+
+    def __init__(self, checkpoints: Callable[[], str | None]) -> None:
+        self._checkpoints = checkpoints
+        self._resources = AsyncExitStack()
+        self._graphs: dict[bool, CompiledStateGraph[Any, Any, Any, Any]] = {}
+        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._compiling = asyncio.Lock()
+
+    def turn(self, thread: str) -> asyncio.Lock:
+        """Held for a turn: those of one conversation go one after another."""
+        return self._turns[thread]
+
+    async def graph(self, *, remembers: bool) -> CompiledStateGraph[Any, Any, Any, Any]:
+        """The compiled graph; one without a checkpointer for questions outside any conversation."""
+        async with self._compiling:
+            if remembers not in self._graphs:
+                from proxycouncil.graphs.council_graph import create_council_graph
+
+                saver = await self._saver() if remembers else None
+                self._graphs[remembers] = create_council_graph().compile(checkpointer=saver)
+            return self._graphs[remembers]
+
+    async def history(self, thread: str) -> list[Message]:
+        """The decided turns of a conversation, oldest first."""
+        graph = await self.graph(remembers=True)
+        snapshot = await graph.aget_state(config_of(thread))
+        return list(snapshot.values.get("history", []))
+
+    async def close(self) -> None:
+        """Let go of the database."""
+        await self._resources.aclose()
+        self._graphs.clear()
+
+    def forget_loop(self) -> None:
+        """The event loop is gone, and a lock belongs to the loop it was waited for on."""
+        self._turns.clear()
+        self._compiling = asyncio.Lock()
+
+    async def _saver(self) -> Any:  # noqa: ANN401 (BaseCheckpointSaver, heavy)
+        from proxycouncil.council.checkpoints import open_saver
+
+        return await self._resources.enter_async_context(open_saver(self._checkpoints()))
+
+
+def config_of(thread: str) -> RunnableConfig:
+    """How LangGraph is told which conversation it is."""
+    return {"configurable": {"thread_id": thread}}
