@@ -30,7 +30,7 @@ from proxycouncil.council.events import Answer, CouncilEvent, DecisionEvent, as_
 from proxycouncil.council.fingerprints import changed, fingerprints
 from proxycouncil.council.questions import Question, as_question, cleaned
 from proxycouncil.errors import CouncilError, LibraryError, UnknownDomainError, UsageError
-from proxycouncil.graphs.context import Consultation, CouncilContext
+from proxycouncil.graphs.context import GENERALIST, Consultation, CouncilContext
 
 if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
@@ -102,7 +102,7 @@ class Council:
     @property
     def members(self) -> tuple[str, ...]:
         """Names of those who can be asked: one a domain, and the generalist."""
-        return tuple(seats(self.config, self._alphas))
+        return (*self.config.specialists, GENERALIST)
 
     @property
     def alphas(self) -> dict[str, float]:
@@ -310,27 +310,35 @@ class Council:
     async def _turn(self, question: Question, emit: Emit, *, anew: bool = True) -> Answer:
         started = perf_counter()
         graph = await self._graph(remembers=question.thread is not None)
-        context = await asyncio.to_thread(self.context, question.settings)
+        context = await self._opened(question.settings)
         timings = {"open": perf_counter() - started}
         state: CouncilState = {}
-        async for part in graph.astream(
+
+        # Around LangGraph's stream, through which each event would wake the loop once more.
+        def hear(event: dict[str, Any]) -> None:
+            if event["type"] == "stage":
+                timings[event["stage"]] = max(event["seconds"], timings.get(event["stage"], 0.0))
+            elif emit is not _ignore:
+                emit(as_event(event))
+
+        async for values in graph.astream(
             question.as_input() if anew else None,
             None if question.thread is None else _thread(question.thread),
-            context=context,
-            stream_mode=["custom", "values"],
-            version="v2",
+            context=replace(context, emit=hear),
+            stream_mode="values",
         ):
-            if part["type"] == "values":
-                state = cast("CouncilState", part["data"])
-            elif part["type"] == "custom" and (event := part["data"])["type"] == "stage":
-                timings[event["stage"]] = max(event["seconds"], timings.get(event["stage"], 0.0))
-            elif part["type"] == "custom":
-                emit(as_event(part["data"]))
+            state = cast("CouncilState", values)
         if isinstance(self._engine.failure, CouncilError):
             raise self._engine.failure
         answer = self._answer(question, state, seconds=perf_counter() - started, timings=timings)
         emit(answer.decision)
         return answer
+
+    async def _opened(self, settings: RunSettings | None) -> CouncilContext:
+        """The context; in a thread as long as the library is opening or has to be compared."""
+        if self._library.opened is None or self._stale is None:
+            return await asyncio.to_thread(self.context, settings)
+        return self.context(settings)
 
     async def _write(self, request: Request, emit: Callable[[Event], None]) -> None:
         async with aclosing(cast("AsyncGenerator[Event, None]", self._generator.generate(request))) as events:

@@ -12,7 +12,7 @@ from typing import cast
 
 from proxycouncil.graphs.answers import canonical, is_refusal
 from proxycouncil.graphs.citing import citation, cite
-from proxycouncil.graphs.context import CouncilContext, Emit, Member
+from proxycouncil.graphs.context import CouncilContext, Emit, Member, StoppedReading
 from proxycouncil.graphs.quoting import quotable
 from proxycouncil.graphs.state import (
     Assignment,
@@ -83,27 +83,21 @@ async def consult(assignment: Assignment, context: CouncilContext, emit: Emit) -
 async def _ballot(reading: _Reading) -> Ballot:
     """Read under the deadline and the brake; turn every ending into a ballot."""
     reading.say("member.start", alpha=_alpha(reading.member))
-    work = asyncio.create_task(_read(reading))
-    brake = asyncio.create_task(reading.context.consultation.wait(reading.assignment["turn"]))
-    limit = reading.context.settings.deadline_s + _GRACE_S
+    limit = asyncio.timeout(reading.context.settings.deadline_s + _GRACE_S)
     try:
-        await asyncio.wait({work, brake}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
-        ballot = _outcome(reading, work, stopped=brake.done())
-    finally:
-        brake.cancel()
-        work.cancel()
-        await asyncio.gather(work, brake, return_exceptions=True)
+        async with limit:
+            with reading.context.consultation.braked(reading.assignment["turn"]):
+                ballot = await _read(reading)
+    except StoppedReading:
+        ballot = _unfinished(reading, "stopped")
+    except Exception as failure:  # noqa: BLE001 (whatever it was, it becomes a ballot that says so)
+        ballot = (
+            _unfinished(reading, "late")
+            if limit.expired()
+            else _unfinished(reading, "failed", error=f"{type(failure).__name__}: {failure}")
+        )
     reading.emit({"type": "ballot", "ballot": ballot})
     return ballot
-
-
-def _outcome(reading: _Reading, work: asyncio.Task[Ballot], *, stopped: bool) -> Ballot:
-    if not work.done():
-        return _unfinished(reading, "stopped" if stopped else "late")
-    failure = work.exception()
-    if failure is not None:
-        return _unfinished(reading, "failed", error=f"{type(failure).__name__}: {failure}")
-    return work.result()
 
 
 async def _read(reading: _Reading) -> Ballot:
@@ -160,11 +154,16 @@ async def _write(reading: _Reading, excerpts: Sequence[ExcerptRecord]) -> Genera
         ),
         deadline_s=settings.deadline_s,
     )
+    finished: Generation | None = None
+    # To its end: a stream that is left open costs a task that closes it.
     async for event in reading.context.generator.generate(request):
         if isinstance(event, Generation):
-            return event
-        _keep(reading, event)
-    raise RuntimeError("the generator ended without a generation")
+            finished = event
+        else:
+            _keep(reading, event)
+    if finished is None:
+        raise RuntimeError("the generator ended without a generation")
+    return finished
 
 
 def _keep(reading: _Reading, delta: TextDelta) -> None:
