@@ -26,6 +26,7 @@ from proxycouncil.graphs.state import (
     Trace,
     Usage,
 )
+from proxycouncil.graphs.structured import asks_for, fields, spoken
 from proxycouncil.retrieval.passage import Excerpt
 from proxycouncil.specialists.request import Generation, Prompt, Request, Sampling, Snippet, TextDelta
 
@@ -142,7 +143,7 @@ async def _write(reading: _Reading, excerpts: Sequence[ExcerptRecord]) -> Genera
         prompt=Prompt(
             question=reading.assignment["question"],
             snippets=tuple(Snippet(excerpt["title"], excerpt["text"]) for excerpt in excerpts),
-            instruction=reading.member.instruction,
+            instruction=_instruction(reading),
         ),
         pairs=reading.member.pairs,
         sampling=Sampling(
@@ -150,7 +151,9 @@ async def _write(reading: _Reading, excerpts: Sequence[ExcerptRecord]) -> Genera
             max_new_tokens=settings.max_new_tokens,
             stop=settings.stop,
             seed=_seed(reading),
-            verbatim=settings.verbatim,
+            verbatim=settings.verbatim and settings.grammar is None,
+            grammar=settings.grammar,
+            may_decline=settings.grammar is not None,
         ),
         deadline_s=settings.deadline_s,
     )
@@ -164,6 +167,11 @@ async def _write(reading: _Reading, excerpts: Sequence[ExcerptRecord]) -> Genera
     if finished is None:
         raise RuntimeError("the generator ended without a generation")
     return finished
+
+
+def _instruction(reading: _Reading) -> str:
+    grammar = reading.context.settings.grammar
+    return "\n".join(part for part in (reading.member.instruction, grammar and asks_for(grammar)) if part)
 
 
 def _keep(reading: _Reading, delta: TextDelta) -> None:
@@ -184,6 +192,8 @@ def _judged(reading: _Reading, excerpts: list[ExcerptRecord], generation: Genera
             reading, "abstained", text, excerpts=excerpts, signals=signals,
             method=method, error=generation.alone,
         )  # fmt: skip
+    if reading.context.settings.grammar is not None:
+        return _filled(reading, text, excerpts, signals=signals)
     below = reading.context.settings.unsure_below
     quote = quotable(reading.assignment["question"], excerpts) if below and confidence < below else None
     if quote:
@@ -197,6 +207,19 @@ def _judged(reading: _Reading, excerpts: list[ExcerptRecord], generation: Genera
         reading, "answered", text, excerpts=excerpts, signals=signals, citations=citations,
         method=method, error=generation.alone,
     )  # fmt: skip
+
+
+def _filled(reading: _Reading, text: str, excerpts: Sequence[ExcerptRecord], *, signals: Signals) -> Ballot:
+    """An answer under a schema; what it cites supports its values."""
+    found = fields(text)
+    if found is None:
+        tokens = reading.context.settings.max_new_tokens
+        return _cast(
+            reading, "failed", text, excerpts=excerpts, signals=signals,
+            error=f"the answer's JSON was not finished within {tokens} tokens",
+        )  # fmt: skip
+    citations, signals["support"] = cite(spoken(found), reading.assignment["question"], excerpts)
+    return _cast(reading, "answered", text, excerpts=excerpts, signals=signals, citations=citations)
 
 
 def _cast(

@@ -57,6 +57,8 @@ class Settings:
     unsure_below: float | None = None
     """A member less sure of its reading than this casts its best excerpt verbatim. None: never."""
     temperature: float = 0.0
+    grammar: str | None = None
+    """A JSON Schema as JSON text: answers are objects that fit it (see `structured`)."""
     stop: tuple[str, ...] = ()
     """A member's text ends before the first of these."""
     members: tuple[str, ...] = ()

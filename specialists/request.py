@@ -54,6 +54,10 @@ class Sampling:
     seed: int = 0
     verbatim: bool = False
     """Write only what stands in the prompt's snippets, or that it does not (see `copybook`)."""
+    grammar: str | None = None
+    """Write only what this allows: a JSON Schema as JSON text, or a Lark grammar (see `grammar`)."""
+    may_decline: bool = False
+    """Under a grammar say that the snippets do not hold it, where that is what the models would say first."""
 
 
 @dataclass(frozen=True, slots=True)
