@@ -24,12 +24,12 @@ from proxycouncil.council.assembly import (
 )
 from proxycouncil.council.assembly import settings as graph_settings
 from proxycouncil.council.background import BackgroundLoop
-from proxycouncil.council.budget import BudgetedSearcher
 from proxycouncil.council.config import CouncilConfig
 from proxycouncil.council.events import Answer, CouncilEvent, DecisionEvent, as_event, failed_answer
 from proxycouncil.council.fingerprints import changed, fingerprints
 from proxycouncil.council.questions import Question, as_question, cleaned
-from proxycouncil.errors import CouncilError, LibraryError, UnknownDomainError, UsageError
+from proxycouncil.council.shelves import Shelves
+from proxycouncil.errors import CouncilError, UnknownDomainError, UsageError
 from proxycouncil.graphs.context import GENERALIST, Consultation, CouncilContext
 
 if TYPE_CHECKING:
@@ -78,7 +78,8 @@ class Council:
         self._generator = generator or OpeningEngine(self._engine)
         self._owns_engine = generator is None
         opener = searcher if callable(searcher) else (lambda: searcher or open_library(config))
-        self._library: Opening[Searcher] = Opening(opener, name="council-library")
+        self._shelves = Shelves(config, opener, count=self._count_tokens if self._owns_engine else None)
+        self._library = self._shelves.library
         self._loop = BackgroundLoop("council")
         self._resources = AsyncExitStack()
         self._graphs: dict[bool, CompiledStateGraph[Any, Any, Any, Any]] = {}
@@ -151,11 +152,14 @@ class Council:
             self._stale = changed(self.calibration, self.fingerprints()) if fitted else ()
         return self._stale
 
-    def context(self, settings: RunSettings | None = None) -> CouncilContext:
-        """What a run of the graph needs, for `create_council_graph(council.context)`; opens the library."""
+    def context(self, settings: RunSettings | None = None, *, thread: str | None = None) -> CouncilContext:
+        """What a run of the graph needs, for `create_council_graph(council.context)`; opens the library.
+
+        With a `thread` members read what is attached to it as well.
+        """
         context = CouncilContext(
             generator=self._generator,
-            searcher=self._searcher(),
+            searcher=self._shelves.searcher(thread),
             members=seats(self.config, self._alphas),
             settings=graph_settings(self.config),
             calibration=self.calibration,
@@ -252,6 +256,27 @@ class Council:
         """The decided turns of a conversation, oldest first."""
         return self._loop.run(self._history(thread))
 
+    def attach(self, thread: str, *files: Path | str) -> tuple[str, ...]:
+        """Let the members read documents in one conversation, and in no other; returns their names.
+
+        Copies are kept as long as the conversation is: beside its SQLite database, else as long as this
+        council lives.
+
+        Raises:
+            UsageError: a file is missing, or of a kind that is not read.
+            LibraryWriteError: no copy can be kept.
+        """
+        return self._shelves.attachments.add(thread, files)
+
+    def attached(self, thread: str) -> tuple[str, ...]:
+        """Names of the documents that are attached to a conversation."""
+        return self._shelves.attachments.names(thread)
+
+    def forget(self, thread: str) -> None:
+        """Delete a conversation: its turns, and what is attached to it."""
+        self._loop.run(self._forget(thread))
+        self._shelves.attachments.forget(thread)
+
     def close(self) -> None:
         """Stop what runs, free weights and index; a closed council opens again when asked."""
         self._loop.run(self._resources.aclose())
@@ -260,11 +285,9 @@ class Council:
         # A lock belongs to the loop it was waited for on, and that one is gone.
         self._turns.clear()
         self._compiling = asyncio.Lock()
-        engine, library = self._engine.opened, self._library.opened
-        if engine is not None and self._owns_engine:
-            engine.close()
-        if library is not None and hasattr(library, "close"):
-            library.close()
+        if self._owns_engine and self._engine.opened is not None:
+            self._engine.opened.close()
+        self._shelves.close()
 
     def __enter__(self) -> Self:
         return self
@@ -310,7 +333,7 @@ class Council:
     async def _turn(self, question: Question, emit: Emit, *, anew: bool = True) -> Answer:
         started = perf_counter()
         graph = await self._graph(remembers=question.thread is not None)
-        context = await self._opened(question.settings)
+        context = await self._opened(question)
         timings = {"open": perf_counter() - started}
         state: CouncilState = {}
 
@@ -334,11 +357,11 @@ class Council:
         emit(answer.decision)
         return answer
 
-    async def _opened(self, settings: RunSettings | None) -> CouncilContext:
-        """The context; in a thread as long as the library is opening or has to be compared."""
-        if self._library.opened is None or self._stale is None:
-            return await asyncio.to_thread(self.context, settings)
-        return self.context(settings)
+    async def _opened(self, question: Question) -> CouncilContext:
+        """The context; in a thread as long as a library is opening or has to be compared."""
+        if self._stale is None or not self._shelves.ready(question.thread):
+            return await asyncio.to_thread(self.context, question.settings, thread=question.thread)
+        return self.context(question.settings)
 
     async def _write(self, request: Request, emit: Callable[[Event], None]) -> None:
         async with aclosing(cast("AsyncGenerator[Event, None]", self._generator.generate(request))) as events:
@@ -349,7 +372,9 @@ class Council:
         self, question: Question, state: CouncilState, *, seconds: float, timings: dict[str, float]
     ) -> Answer:
         fields = dict(state["decision"])
-        fields["citations"] = [self.placed(citation) for citation in state["decision"]["citations"]]
+        fields["citations"] = [
+            self.placed(citation, thread=question.thread) for citation in state["decision"]["citations"]
+        ]
         decision = DecisionEvent.model_validate(
             {
                 "question": question.text,
@@ -367,26 +392,9 @@ class Council:
             timings=timings,
         )
 
-    def placed(self, citation: Citation) -> Citation:
+    def placed(self, citation: Citation, *, thread: str | None = None) -> Citation:
         """The citation with the path its document has now; inside, sources are relative and may move."""
-        resolve = getattr(self._library.get(), "resolve", Path)
-        try:
-            return {**citation, "source": str(resolve(citation["source"]))}
-        except LibraryError:
-            return citation
-
-    def _searcher(self) -> Searcher:
-        """The library, its slates cut to what the base may read."""
-        from proxycouncil.retrieval.library import Library
-
-        library = self._library.get()
-        if not (isinstance(library, Library) and self._owns_engine):
-            return library
-        return BudgetedSearcher(
-            library,
-            tokens=self.config.retrieval.budget_tokens,
-            count=self._count_tokens,
-        )
+        return self._shelves.placed(citation, thread=thread)
 
     def _count_tokens(self, text: str) -> int:
         return self._engine.get().family.count_tokens(text)
@@ -410,6 +418,11 @@ class Council:
         graph = await self._graph(remembers=True)
         snapshot = await graph.aget_state(_thread(thread))
         return list(snapshot.values.get("history", []))
+
+    async def _forget(self, thread: str) -> None:
+        async with self._turns[thread]:
+            graph = await self._graph(remembers=True)
+            await graph.checkpointer.adelete_thread(thread)  # type: ignore[union-attr]  # compiled with one
 
     def _known(self, members: Iterable[str]) -> None:
         known = self.members

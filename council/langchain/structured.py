@@ -49,8 +49,6 @@ def structured(
     bound = model.bind(
         answer_schema=wanted, raise_on_abstain=not include_raw, ls_structured_output_format=told
     )
-        answer_schema=wanted, raise_on_abstain=not include_raw, ls_structured_output_format=told
-    )
     parser = _parser(schema)
     if not include_raw:
         return bound | parser
