@@ -29,6 +29,7 @@ from proxycouncil.council.events import Answer, CouncilEvent, DecisionEvent, as_
 from proxycouncil.council.fingerprints import changed, fingerprints
 from proxycouncil.council.questions import Question, as_question, cleaned
 from proxycouncil.council.shelves import Shelves
+from proxycouncil.council.shots import shot_stores
 from proxycouncil.errors import CouncilError, UnknownDomainError, UsageError
 from proxycouncil.graphs.context import GENERALIST, Consultation, CouncilContext
 
@@ -78,8 +79,10 @@ class Council:
         self._generator = generator or OpeningEngine(self._engine)
         self._owns_engine = generator is None
         opener = searcher if callable(searcher) else (lambda: searcher or open_library(config))
-        self._shelves = Shelves(config, opener, count=self._count_tokens if self._owns_engine else None)
+        counted = self._count_tokens if self._owns_engine else None
+        self._shelves = Shelves(config, opener, count=counted)
         self._library = self._shelves.library
+        self._shots = shot_stores(config, embeddings=self._shelves.embeddings, count=counted)
         self._loop = BackgroundLoop("council")
         self._resources = AsyncExitStack()
         self._graphs: dict[bool, CompiledStateGraph[Any, Any, Any, Any]] = {}
@@ -165,6 +168,7 @@ class Council:
             calibration=self.calibration,
             stale=self.stale,
             entails=self._entails,
+            shots=self._shots,
             consultation=Consultation(),
         )
         return context if settings is None else settings.apply(context)

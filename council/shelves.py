@@ -16,6 +16,8 @@ from proxycouncil.council.checkpoints import beside
 from proxycouncil.errors import LibraryError
 
 if TYPE_CHECKING:
+    from langchain_core.embeddings import Embeddings
+
     from proxycouncil.council.config import CouncilConfig
     from proxycouncil.graphs.protocols import Searcher
     from proxycouncil.graphs.state import Citation
@@ -64,6 +66,14 @@ class Shelves:
     def ready(self, thread: str | None) -> bool:
         """Whether `searcher` would not have to wait for files."""
         return self.library.opened is not None and not self.attachments.holds(thread)
+
+    def embeddings(self) -> Embeddings:
+        """The library's embedder as LangChain's."""
+        from proxycouncil.council.langchain.vectorstore import LibraryEmbeddings
+        from proxycouncil.retrieval.embedder import Embedder
+
+        found = self._embedder()
+        return LibraryEmbeddings(Embedder(found) if isinstance(found, str) else found)
 
     def close(self) -> None:
         """Let go of everything that is open."""

@@ -86,6 +86,7 @@ def _request(
             question=question,
             snippets=tuple(Snippet(excerpt["title"], excerpt["text"]) for excerpt in excerpts),
             instruction=instruction,
+            shots=context.shots(seat.name, question) if context.shots else (),
         ),
         pairs=seat.pairs,
         sampling=Sampling(

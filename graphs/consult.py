@@ -139,11 +139,13 @@ async def _excerpts(reading: _Reading) -> list[ExcerptRecord]:
 
 async def _write(reading: _Reading, excerpts: Sequence[ExcerptRecord]) -> Generation:
     settings = reading.context.settings
+    question, shots = reading.assignment["question"], reading.context.shots
     request = Request(
         prompt=Prompt(
-            question=reading.assignment["question"],
+            question=question,
             snippets=tuple(Snippet(excerpt["title"], excerpt["text"]) for excerpt in excerpts),
             instruction=_instruction(reading),
+            shots=await asyncio.to_thread(shots, reading.member.name, question) if shots else (),
         ),
         pairs=reading.member.pairs,
         sampling=Sampling(

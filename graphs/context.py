@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from proxycouncil.graphs.protocols import Generator, Searcher, SlateForm, SlateOrder
 from proxycouncil.graphs.state import Ballot
-from proxycouncil.specialists.request import Pair
+from proxycouncil.specialists.request import Pair, Shot
 
 GENERALIST = "general"
 
@@ -179,6 +179,8 @@ class CouncilContext:
     """Parts of the council that have changed since the calibration was fitted: it promises nothing then."""
     entails: Entails | None = None
     """Says which answers mean the same although their words differ; None: words and numbers decide alone."""
+    shots: Callable[[str, str], tuple[Shot, ...]] | None = None
+    """Examples for a member's name and a question. Blocks: called in a thread."""
     consultation: Consultation = field(default_factory=Consultation)
     new_turn: Callable[[], str] = lambda: uuid4().hex
     emit: Emit | None = None

@@ -19,6 +19,14 @@ class Snippet:
 
 
 @dataclass(frozen=True, slots=True)
+class Shot:
+    """A question with its answer, shown before the one that is asked."""
+
+    question: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
 class Prompt:
     """A question and what to read before answering it; each model's own format turns it into tokens.
 
@@ -30,6 +38,8 @@ class Prompt:
     snippets: tuple[Snippet, ...] = ()
     instruction: str = ""
     """Persona or task, for formats that have a place for it (chat templates); others leave it out."""
+    shots: tuple[Shot, ...] = ()
+    """Examples, for formats that have a place for them, as for the instruction."""
 
 
 @dataclass(frozen=True, slots=True)
