@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from proxycouncil.graphs.protocols import SlateForm, SlateOrder
 
 if TYPE_CHECKING:
+    from proxycouncil.council.attachments import AttachedSearcher
     from proxycouncil.retrieval.library import Library
     from proxycouncil.retrieval.passage import Affinity, Excerpt
 
@@ -18,7 +19,9 @@ _log = logging.getLogger(__name__)
 class BudgetedSearcher:
     """A library as a `Searcher` whose slates take at most `tokens` tokens of the reading model."""
 
-    def __init__(self, library: Library, *, tokens: int, count: Callable[[str], int]) -> None:
+    def __init__(
+        self, library: Library | AttachedSearcher, *, tokens: int, count: Callable[[str], int]
+    ) -> None:
         self.library = library
         self._tokens = tokens
         self._count = count

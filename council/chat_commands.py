@@ -154,6 +154,20 @@ def _export(chat: Chat, rest: str) -> None:
     _write_new(chat, file, writers[file.suffix](chat.thread, history, chat.answers, locate=chat.locate))
 
 
+def _attach(chat: Chat, rest: str) -> None:
+    if rest:
+        chat.council.attach(chat.thread, rest)
+    names = chat.council.attached(chat.thread)
+    chat.say(f"in this session members also read: {', '.join(names) or 'nothing'}")
+
+
+def _forget(chat: Chat, _: str) -> None:
+    chat.council.forget(chat.thread)
+    chat.last = None
+    chat.answers.clear()
+    chat.say("this session's turns and attached files are deleted")
+
+
 def _agree(chat: Chat, _: str) -> None:
     _label(chat, right=True)
 
@@ -207,6 +221,8 @@ COMMANDS: tuple[SlashCommand, ...] = (
     SlashCommand("/history", "", "the turns of this session", _history),
     SlashCommand("/save", "FILE", "write this session as Markdown", _save),
     SlashCommand("/export", "FILE", "write it as .md or .html, with sources and dissent", _export),
+    SlashCommand("/attach", "[FILE]", "let members read a document, in this session only", _attach),
+    SlashCommand("/forget", "", "delete this session's turns and what was attached", _forget),
     SlashCommand("/agree", "", "the last answer was right: kept as a labelled question", _agree),
     SlashCommand("/disagree", "[RIGHT]", "it was wrong; say what is right, if you know", _disagree),
     SlashCommand("/help", "", "this list", _help),

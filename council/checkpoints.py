@@ -37,6 +37,14 @@ def open_saver(url: str | None) -> AbstractAsyncContextManager[BaseCheckpointSav
     )
 
 
+def beside(url: str | None) -> Path | None:
+    """Where files that belong to conversations are kept; None: nowhere for longer than the process."""
+    if url is None or not url.startswith(_SQLITE):
+        return None
+    file = Path(url.removeprefix(_SQLITE)).expanduser()
+    return file.with_name(f"{file.name}.attachments")
+
+
 @asynccontextmanager
 async def _in_memory() -> AsyncIterator[BaseCheckpointSaver[str]]:
     from langgraph.checkpoint.memory import InMemorySaver

@@ -10,7 +10,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Self, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import (
     AfterValidator,
@@ -150,6 +150,8 @@ class SpecialistConfig(MemberConfig):
     """Files and folders that `council ingest DOMAIN` takes when none are named."""
     persona: str = ""
     """Instruction for prompt formats that have a place for one."""
+    shots: Location | None = None
+    """Questions with answers, as `council tune` reads them, whose nearest enter the prompt (`[few_shot]`)."""
 
 
 class RetrievalConfig(Section):
@@ -175,6 +177,17 @@ class RetrievalConfig(Section):
         if {"path", "url"} <= self.model_fields_set:
             raise ValueError("path and url exclude each other: keep one")
         return self
+
+
+class FewShotConfig(Section):
+    """Which examples of a specialist's `shots` enter its prompt, where the prompt format has a place."""
+
+    select: Literal["similarity", "mmr", "length"] = "similarity"
+    """The nearest; the nearest that differ among themselves; or the first of the file."""
+    examples: Positive = 4
+    """Examples at most."""
+    budget_tokens: Positive = 256
+    """Tokens of the base that they may take together; what comes after is left out."""
 
 
 class DeliberationConfig(Section):
@@ -215,6 +228,7 @@ class CouncilConfig(Section):
     specialists: dict[str, SpecialistConfig] = Field(default_factory=dict)
     generalist: MemberConfig = MemberConfig()
     retrieval: RetrievalConfig = Field(default_factory=dict, validate_default=True)
+    few_shot: FewShotConfig = FewShotConfig()
     council: DeliberationConfig = DeliberationConfig()
     _directory: Path = PrivateAttr(default_factory=Path.cwd)
 

@@ -49,6 +49,12 @@ class Conversations:
         snapshot = await graph.aget_state(config_of(thread))
         return list(snapshot.values.get("history", []))
 
+    async def forget(self, thread: str) -> None:
+        """Delete a conversation, once its turn is over."""
+        async with self.turn(thread):
+            graph = await self.graph(remembers=True)
+            await graph.checkpointer.adelete_thread(thread)  # type: ignore[union-attr]  # compiled with one
+
     async def close(self) -> None:
         """Let go of the database."""
         await self._resources.aclose()

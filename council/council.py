@@ -14,14 +14,18 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from proxycouncil.council.assembly import Opening, OpeningEngine, open_engine, open_library
+from proxycouncil.council.attachments import Attachments
 from proxycouncil.council.background import BackgroundLoop
+from proxycouncil.council.checkpoints import beside
 from proxycouncil.council.config import CouncilConfig
 from proxycouncil.council.conversations import Conversations, config_of
 from proxycouncil.council.events import Answer, CouncilEvent, as_event, failed_answer
 from proxycouncil.council.live import Live
 from proxycouncil.council.questions import Question, as_question, cleaned
 from proxycouncil.council.renewal import renewed
+from proxycouncil.council.shelves import Shelves
 from proxycouncil.errors import CouncilError, UnknownDomainError, UsageError
+from proxycouncil.graphs.context import GENERALIST
 from proxycouncil.specialists.request import Pair, Prompt, Request, Sampling
 
 if TYPE_CHECKING:
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
     from proxycouncil.graphs.protocols import Searcher
     from proxycouncil.graphs.run_settings import RunSettings
     from proxycouncil.graphs.state import Citation, CouncilState, Message
+    from proxycouncil.retrieval.embedder import TextEncoder
     from proxycouncil.specialists.family import Family
     from proxycouncil.specialists.request import Event
 
@@ -67,7 +72,8 @@ class Council:
         self._generator = generator or OpeningEngine(self._engine)
         self._owns_engine = generator is None
         self._given_searcher = searcher
-        self._live = Live(config, version=version, library=self._opening_library(config))
+        self._attachments = Attachments(beside(config.council.checkpoints), encoder=self._embedder)
+        self._live = Live(config, version=version, shelves=self._shelves(config))
         self._renewing = threading.Lock()
         self._loop = BackgroundLoop("council")
         self._conversations = Conversations(lambda: self.config.council.checkpoints)
@@ -118,7 +124,7 @@ class Council:
     @property
     def members(self) -> tuple[str, ...]:
         """Names of those who can be asked: one a domain, and the generalist."""
-        return tuple(self._live.members(self._alphas))
+        return (*self.config.specialists, GENERALIST)
 
     @property
     def alphas(self) -> dict[str, float]:
@@ -134,7 +140,7 @@ class Council:
     @property
     def library(self) -> Searcher:
         """Where passages come from; opened on first use."""
-        return self._live.library.get()
+        return self._live.shelves.library.get()
 
     @property
     def generator(self) -> Writer:
@@ -143,7 +149,7 @@ class Council:
 
     def warm(self) -> None:
         """Begin to load weights and index, without waiting."""
-        self._live.library.start()
+        self._live.shelves.library.start()
         if self._owns_engine:
             self._engine.start()
 
@@ -168,7 +174,7 @@ class Council:
                 version,
                 family=self.family,
                 try_out=self._try_out,
-                reopened=self._opening_library,
+                reopened=self._shelves,
             )
             if fresh is not None:
                 self._live = fresh
@@ -189,9 +195,12 @@ class Council:
         """Parts that have changed since the calibration was fitted; it promises nothing then."""
         return self._live.stale(self._alphas, own_engine=self._owns_engine)
 
-    def context(self, settings: RunSettings | None = None) -> CouncilContext:
-        """What a run of the graph needs, for `create_council_graph(council.context)`; opens the library."""
-        return self._context(self._live, settings)
+    def context(self, settings: RunSettings | None = None, *, thread: str | None = None) -> CouncilContext:
+        """What a run of the graph needs, for `create_council_graph(council.context)`; opens the library.
+
+        With a `thread` members read what is attached to it as well.
+        """
+        return self._context(self._live, settings, thread)
 
     def ask(
         self, question: str | Question, *, thread: str | None = None, members: Sequence[str] | None = None
@@ -280,16 +289,36 @@ class Council:
         """The decided turns of a conversation, oldest first."""
         return self._loop.run(self._conversations.history(thread))
 
+    def attach(self, thread: str, *files: Path | str) -> tuple[str, ...]:
+        """Let the members read documents in one conversation, and in no other; returns their names.
+
+        Copies are kept as long as the conversation is: beside its SQLite database, else as long as this
+        council lives.
+
+        Raises:
+            UsageError: a file is missing, or of a kind that is not read.
+            LibraryWriteError: no copy can be kept.
+        """
+        return self._attachments.add(thread, files)
+
+    def attached(self, thread: str) -> tuple[str, ...]:
+        """Names of the documents that are attached to a conversation."""
+        return self._attachments.names(thread)
+
+    def forget(self, thread: str) -> None:
+        """Delete a conversation: its turns, and what is attached to it."""
+        self._loop.run(self._conversations.forget(thread))
+        self._attachments.forget(thread)
+
     def close(self) -> None:
         """Stop what runs, free weights and index; a closed council opens again when asked."""
         self._loop.run(self._conversations.close())
         self._loop.close()
         self._conversations.forget_loop()
-        engine, library = self._engine.opened, self._live.library.opened
-        if engine is not None and self._owns_engine:
-            engine.close()
-        if library is not None and hasattr(library, "close"):
-            library.close()
+        if self._owns_engine and self._engine.opened is not None:
+            self._engine.opened.close()
+        self._live.shelves.close()
+        self._attachments.close()
 
     def __enter__(self) -> Self:
         return self
@@ -335,46 +364,58 @@ class Council:
     async def _turn(self, question: Question, emit: Emit, *, anew: bool = True) -> Answer:
         started, live = perf_counter(), self._live
         graph = await self._conversations.graph(remembers=question.thread is not None)
-        context = await asyncio.to_thread(self._context, live, question.settings)
+        context = await self._opened(live, question)
         timings = {"open": perf_counter() - started}
         state: CouncilState = {}
-        async for part in graph.astream(
+
+        # Around LangGraph's stream, through which each event would wake the loop once more.
+        def hear(event: dict[str, Any]) -> None:
+            if event["type"] == "stage":
+                timings[event["stage"]] = max(event["seconds"], timings.get(event["stage"], 0.0))
+            elif emit is not _ignore:
+                emit(as_event(event))
+
+        async for values in graph.astream(
             question.as_input() if anew else None,
             None if question.thread is None else config_of(question.thread),
-            context=context,
-            stream_mode=["custom", "values"],
-            version="v2",
+            context=replace(context, emit=hear),
+            stream_mode="values",
         ):
-            if part["type"] == "values":
-                state = cast("CouncilState", part["data"])
-            elif part["type"] == "custom" and (event := part["data"])["type"] == "stage":
-                timings[event["stage"]] = max(event["seconds"], timings.get(event["stage"], 0.0))
-            elif part["type"] == "custom":
-                emit(as_event(part["data"]))
+            state = cast("CouncilState", values)
         if isinstance(self._engine.failure, CouncilError):
             raise self._engine.failure
         answer = live.answer(question, state, seconds=perf_counter() - started, timings=timings)
         emit(answer.decision)
         return answer
 
+    async def _opened(self, live: Live, question: Question) -> CouncilContext:
+        """The context; in a thread as long as a library is opening or has to be compared."""
+        if live.ready(question.thread):
+            return self._context(live, question.settings, question.thread)
+        return await asyncio.to_thread(self._context, live, question.settings, question.thread)
+
     async def _write(self, request: Request, emit: Callable[[Event], None]) -> None:
         async with aclosing(cast("AsyncGenerator[Event, None]", self._generator.generate(request))) as events:
             async for event in events:
                 emit(event)
 
-    def placed(self, citation: Citation) -> Citation:
+    def placed(self, citation: Citation, *, thread: str | None = None) -> Citation:
         """The citation with the path its document has now; inside, sources are relative and may move."""
-        return self._live.placed(citation)
+        return self._live.shelves.placed(citation, thread=thread)
 
-    def _context(self, live: Live, settings: RunSettings | None) -> CouncilContext:
-        count = self._count_tokens if self._owns_engine else None
-        context = live.context(self._generator, self._alphas, count_tokens=count)
+    def _context(self, live: Live, settings: RunSettings | None, thread: str | None) -> CouncilContext:
+        context = live.context(self._generator, self._alphas, own_engine=self._owns_engine, thread=thread)
         return context if settings is None else settings.apply(context)
 
-    def _opening_library(self, config: CouncilConfig) -> Opening[Searcher]:
+    def _shelves(self, config: CouncilConfig) -> Shelves:
         given = self._given_searcher
         opener = given if callable(given) else (lambda: given or open_library(config))
-        return Opening(opener, name="council-library")
+        count = self._count_tokens if self._owns_engine else None
+        library: Opening[Searcher] = Opening(opener, name="council-library")
+        return Shelves(config, library, attachments=self._attachments, count=count)
+
+    def _embedder(self) -> TextEncoder | str:
+        return self._live.shelves.embedder()
 
     def _try_out(self, expert: str) -> None:
         """Have an expert write one token: it is loaded by the thread that owns the models, and works."""

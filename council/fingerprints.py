@@ -65,7 +65,14 @@ def _settings(config: CouncilConfig) -> list[str]:
     council = [f"{name}={getattr(config.council, name)}" for name in _SETTINGS]
     reading = [f"{name}={getattr(config.retrieval, name)}" for name in _READING]
     # By its last name alone: where a model lies differs from machine to machine.
+    shots = [f"{name}:{_content(one.shots)}" for name, one in sorted(config.specialists.items()) if one.shots]
+    if shots:
+        reading += [*shots, str(config.few_shot)]
     return [*council, *reading, f"entailment={Path(config.council.entailment or '').name}"]
+
+
+def _content(file: Path) -> str:
+    return _digest(file.read_text(encoding="utf-8")) if file.is_file() else ""
 
 
 def _models(config: CouncilConfig, alphas: Mapping[str, float]) -> dict[str, str]:

@@ -6,25 +6,24 @@ still holds one: when the last question and the council have let go, what only t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from proxycouncil.council.assembly import Opening, load_calibration, open_entailer, seats, settings
-from proxycouncil.council.budget import BudgetedSearcher
+from proxycouncil.council.assembly import load_calibration, open_entailer, seats, settings
 from proxycouncil.council.events import Answer, DecisionEvent
 from proxycouncil.council.fingerprints import changed, fingerprints
-from proxycouncil.errors import LibraryError
+from proxycouncil.council.shots import shot_stores
 from proxycouncil.graphs.context import GENERALIST, Consultation, CouncilContext
 
 if TYPE_CHECKING:
     from proxycouncil.council.config import CouncilConfig, MemberConfig
     from proxycouncil.council.questions import Question
+    from proxycouncil.council.shelves import Shelves
     from proxycouncil.graphs.context import Member
-    from proxycouncil.graphs.protocols import Generator, Searcher
-    from proxycouncil.graphs.state import Citation, CouncilState
+    from proxycouncil.graphs.protocols import Generator
+    from proxycouncil.graphs.state import CouncilState
 
-Library: TypeAlias = "Opening[Searcher]"
 Stamp: TypeAlias = tuple[object, ...]
 
 
@@ -34,7 +33,7 @@ class Live:
     Args:
         config: with the version's parts.
         version: its id; None: nothing was promoted, the settings are as they are written.
-        library: where passages come from; may still be opening.
+        shelves: where passages come from; the library may still be opening.
         experts: by member, the expert's name in the family, where it is not the member's own.
     """
 
@@ -43,15 +42,16 @@ class Live:
         config: CouncilConfig,
         *,
         version: str | None,
-        library: Library,
+        shelves: Shelves,
         experts: Mapping[str, str] | None = None,
     ) -> None:
         self.config = config
         self.version = version
-        self.library = library
+        self.shelves = shelves
         self.experts = dict(experts or {})
         self.calibration = load_calibration(config.council.calibration)
         self.entails = open_entailer(config)
+        self.shots = shot_stores(config, embeddings=shelves.embeddings, count=shelves.count)
         self.stamps = {name: stamp_of(one) for name, one in members_of(config).items()}
         self.successor: Live | None = None
         """Held, so that what both use outlives the questions that began with this one."""
@@ -63,7 +63,7 @@ class Live:
 
     def fingerprints(self, alphas: Mapping[str, float], *, own_engine: bool) -> dict[str, str]:
         """What a calibration fitted now would hold for."""
-        return fingerprints(self.config, self.library.get(), alphas=alphas, own_engine=own_engine)
+        return fingerprints(self.config, self.shelves.library.get(), alphas=alphas, own_engine=own_engine)
 
     def stale(self, alphas: Mapping[str, float], *, own_engine: bool) -> tuple[str, ...]:
         """Parts that have changed since the calibration was fitted; looked at once."""
@@ -78,23 +78,26 @@ class Live:
         generator: Generator,
         alphas: Mapping[str, float],
         *,
-        count_tokens: Callable[[str], int] | None,
+        own_engine: bool,
+        thread: str | None,
     ) -> CouncilContext:
         """What a run of the graph needs; holds this version for as long as it is used.
 
         Args:
             generator: who writes.
             alphas: how strongly members are steered, where it is not as the settings say.
-            count_tokens: by the base's tokenizer; None: the models are somebody else's.
+            own_engine: the models are this council's, not somebody else's.
+            thread: members read what is attached to it as well.
         """
         return CouncilContext(
             generator=generator,
-            searcher=self._searcher(count_tokens),
+            searcher=self.shelves.searcher(thread),
             members=self.members(alphas),
             settings=settings(self.config),
             calibration=self.calibration,
-            stale=self.stale(alphas, own_engine=count_tokens is not None),
+            stale=self.stale(alphas, own_engine=own_engine),
             entails=self.entails,
+            shots=self.shots,
             consultation=Consultation(),
             version=self.version,
             hold=self,
@@ -105,7 +108,10 @@ class Live:
     ) -> Answer:
         """What a run of the graph ended with, as it is shown."""
         fields = dict(state["decision"])
-        fields["citations"] = [self.placed(citation) for citation in state["decision"]["citations"]]
+        fields["citations"] = [
+            self.shelves.placed(citation, thread=question.thread)
+            for citation in state["decision"]["citations"]
+        ]
         decision = DecisionEvent.model_validate(
             {
                 "question": question.text,
@@ -124,22 +130,9 @@ class Live:
             timings=timings,
         )
 
-    def placed(self, citation: Citation) -> Citation:
-        """The citation with the path its document has now; inside, sources are relative and may move."""
-        resolve = getattr(self.library.get(), "resolve", Path)
-        try:
-            return {**citation, "source": str(resolve(citation["source"]))}
-        except LibraryError:
-            return citation
-
-    def _searcher(self, count_tokens: Callable[[str], int] | None) -> Searcher:
-        """The library, its slates cut to what the base may read."""
-        from proxycouncil.retrieval.library import Library
-
-        library = self.library.get()
-        if not isinstance(library, Library) or count_tokens is None:
-            return library
-        return BudgetedSearcher(library, tokens=self.config.retrieval.budget_tokens, count=count_tokens)
+    def ready(self, thread: str | None) -> bool:
+        """Whether `context` would not have to wait for files."""
+        return self._stale is not None and self.shelves.ready(thread)
 
     def look_again(self) -> None:
         """Something that the calibration depends on was set otherwise."""

@@ -9,11 +9,12 @@ from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING
 
-from proxycouncil.council.live import Library, Live, members_of, stamp_of
+from proxycouncil.council.live import Live, members_of, stamp_of
 from proxycouncil.errors import ConfigError, CouncilError
 
 if TYPE_CHECKING:
     from proxycouncil.council.config import CouncilConfig
+    from proxycouncil.council.shelves import Shelves
     from proxycouncil.specialists.family import Family
 
 _numbers = count(1)
@@ -26,7 +27,7 @@ def renewed(
     *,
     family: Family | None,
     try_out: Callable[[str], None],
-    reopened: Callable[[CouncilConfig], Library],
+    reopened: Callable[[CouncilConfig], Shelves],
 ) -> Live | None:
     """What answers from now on: experts tried and library open, before anybody is sent there.
 
@@ -46,19 +47,20 @@ def renewed(
     moved = {name for name, one in members_of(config).items() if old.stamps.get(name) != stamp_of(one)}
     if not moved and config == old.config and version == old.version:
         return None
-    library = old.library if _same_passages(old.config, config) else reopened(config)
+    same = _same_passages(old.config, config)
+    shelves = old.shelves.over_the_same(config) if same else reopened(config)
     experts = _names(old, config, moved, version=version) if family else {}
     fresh = {name: experts[name] for name in experts.keys() & moved}
     try:
-        library.get()
+        shelves.library.get()
         if family is not None:
             _introduce(family, config, fresh, try_out=try_out)
-        new = Live(config, version=version, library=library, experts=experts)
+        new = Live(config, version=version, shelves=shelves, experts=experts)
     except BaseException:
-        _free(family, fresh.values(), None if library is old.library else library)
+        _free(family, fresh.values(), None if same else shelves)
         raise
     gone = set(_known_as(old)) - set(experts.values()) if family else set()
-    weakref.finalize(old, _free_aside, family, gone, None if library is old.library else old.library)
+    weakref.finalize(old, _free_aside, family, gone, None if same else old.shelves)
     old.successor = new
     return new
 
@@ -108,16 +110,15 @@ def _introduce(
             try_out(name)
 
 
-def _free_aside(family: Family | None, experts: set[str], library: Library | None) -> None:
+def _free_aside(family: Family | None, experts: set[str], shelves: Shelves | None) -> None:
     """In a thread: the last to let go may be an event loop, which must not wait for a lock."""
-    threading.Thread(target=_free, args=(family, experts, library), name="council-free", daemon=True).start()
+    threading.Thread(target=_free, args=(family, experts, shelves), name="council-free", daemon=True).start()
 
 
-def _free(family: Family | None, experts: Iterable[str], library: Library | None) -> None:
+def _free(family: Family | None, experts: Iterable[str], shelves: Shelves | None) -> None:
     for name in experts:
         if family is not None:
             family.remove_expert(name, unused=True)
-    opened = library.opened if library is not None else None
-    if opened is not None and hasattr(opened, "close"):
+    if shelves is not None:
         with suppress(CouncilError):
-            opened.close()
+            shelves.close()

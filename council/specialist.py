@@ -12,6 +12,7 @@ from proxycouncil.council.questions import Question, cleaned
 from proxycouncil.errors import UnknownDomainError
 from proxycouncil.graphs.citing import cite
 from proxycouncil.graphs.consult import record
+from proxycouncil.graphs.structured import asks_for
 from proxycouncil.graphs.understand import stand_alone
 from proxycouncil.specialists.request import Prompt, Request, Sampling, Snippet
 
@@ -67,7 +68,9 @@ def read(council: Council, member: str, question: Question, *, instruction: str 
             order=context.settings.order,
         )
     )
-    instructed = "\n".join(part for part in (instruction, seat.instruction) if part)
+    grammar = context.settings.grammar
+    parts = (instruction, seat.instruction, asks_for(grammar) if grammar else "")
+    instructed = "\n".join(part for part in parts if part)
     request = _request(text, seat, excerpts, context=context, instruction=instructed)
     return Reading(text, request, excerpts, context)
 
@@ -86,13 +89,15 @@ def _request(
             question=question,
             snippets=tuple(Snippet(excerpt["title"], excerpt["text"]) for excerpt in excerpts),
             instruction=instruction,
+            shots=context.shots(seat.name, question) if context.shots else (),
         ),
         pairs=seat.pairs,
         sampling=Sampling(
             temperature=settings.temperature,
             max_new_tokens=settings.max_new_tokens,
             stop=settings.stop,
-            verbatim=settings.verbatim,
+            verbatim=settings.verbatim and settings.grammar is None,
+            grammar=settings.grammar,
         ),
         deadline_s=settings.deadline_s,
     )

@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Literal, TypeAlias
 
 from proxycouncil.errors import UsageError
@@ -19,12 +19,13 @@ from proxycouncil.graphs.content import EMPTY, Content, content, items
 from proxycouncil.graphs.dates import Date, DateSpan, dates
 from proxycouncil.graphs.quantities import Amount, Span, amounts
 from proxycouncil.graphs.reticence import is_refusal, unhedged
+from proxycouncil.graphs.structured import canonical_json, fields
 from proxycouncil.graphs.units import Unit
 from proxycouncil.graphs.wording import Token, fold, stem, tidy, tokens
 
 __all__ = ["HEDGED", "NOTHING", "Canonical", "Kind", "canonical", "is_refusal", "parse_confidence"]
 
-Kind: TypeAlias = Literal["number", "yesno", "date", "term", "choice", "set", "free", "none"]
+Kind: TypeAlias = Literal["number", "yesno", "date", "term", "choice", "set", "free", "structured", "none"]
 Polarity: TypeAlias = Literal["yes", "no", ""]
 
 HEDGED = 0.3
@@ -66,9 +67,16 @@ NOTHING = Canonical("none", "")
 @lru_cache(maxsize=4096)
 def canonical(text: str | None, *, question: str = "") -> Canonical:
     """The canonical form of an answer; kind "none" for blanks and refusals."""
+    found = fields(text or "")
+    if found is not None:
+        return Canonical("structured", canonical_json(found, partial(_field, question=question)))
     read = _once(text or "", asked(question))
     value = _settled(read.value, asked(question))
     return replace(read, value=value) if value else NOTHING
+
+
+def _field(text: str, *, question: str) -> str:
+    return canonical(text, question=question).value or fold(text)
 
 
 def _once(text: str, question: Asked) -> Canonical:

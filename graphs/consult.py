@@ -12,7 +12,7 @@ from typing import cast
 
 from proxycouncil.graphs.answers import canonical, is_refusal
 from proxycouncil.graphs.citing import citation, cite
-from proxycouncil.graphs.context import CouncilContext, Emit, Member
+from proxycouncil.graphs.context import CouncilContext, Emit, Member, StoppedReading
 from proxycouncil.graphs.quoting import quotable
 from proxycouncil.graphs.state import (
     Assignment,
@@ -26,6 +26,7 @@ from proxycouncil.graphs.state import (
     Trace,
     Usage,
 )
+from proxycouncil.graphs.structured import asks_for, fields, spoken
 from proxycouncil.retrieval.passage import Excerpt
 from proxycouncil.specialists.request import Generation, Prompt, Request, Sampling, Snippet, TextDelta
 
@@ -86,27 +87,21 @@ async def consult(assignment: Assignment, context: CouncilContext, emit: Emit) -
 async def _ballot(reading: _Reading) -> Ballot:
     """Read under the deadline and the brake; turn every ending into a ballot."""
     reading.say("member.start", alpha=_alpha(reading.member))
-    work = asyncio.create_task(_read(reading))
-    brake = asyncio.create_task(reading.context.consultation.wait(reading.assignment["turn"]))
-    limit = reading.context.settings.deadline_s + _GRACE_S
+    limit = asyncio.timeout(reading.context.settings.deadline_s + _GRACE_S)
     try:
-        await asyncio.wait({work, brake}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
-        ballot = _outcome(reading, work, stopped=brake.done())
-    finally:
-        brake.cancel()
-        work.cancel()
-        await asyncio.gather(work, brake, return_exceptions=True)
+        async with limit:
+            with reading.context.consultation.braked(reading.assignment["turn"]):
+                ballot = await _read(reading)
+    except StoppedReading:
+        ballot = _unfinished(reading, "stopped")
+    except Exception as failure:  # noqa: BLE001 (whatever it was, it becomes a ballot that says so)
+        ballot = (
+            _unfinished(reading, "late")
+            if limit.expired()
+            else _unfinished(reading, "failed", error=f"{type(failure).__name__}: {failure}")
+        )
     reading.emit({"type": "ballot", "ballot": ballot})
     return ballot
-
-
-def _outcome(reading: _Reading, work: asyncio.Task[Ballot], *, stopped: bool) -> Ballot:
-    if not work.done():
-        return _unfinished(reading, "stopped" if stopped else "late")
-    failure = work.exception()
-    if failure is not None:
-        return _unfinished(reading, "failed", error=f"{type(failure).__name__}: {failure}")
-    return work.result()
 
 
 async def _read(reading: _Reading) -> Ballot:
@@ -147,11 +142,13 @@ async def _excerpts(reading: _Reading) -> list[ExcerptRecord]:
 
 async def _write(reading: _Reading, excerpts: Sequence[ExcerptRecord]) -> Generation:
     settings = reading.context.settings
+    question, shots = reading.assignment["question"], reading.context.shots
     request = Request(
         prompt=Prompt(
-            question=reading.assignment["question"],
+            question=question,
             snippets=tuple(Snippet(excerpt["title"], excerpt["text"]) for excerpt in excerpts),
-            instruction=reading.member.instruction,
+            instruction=_instruction(reading),
+            shots=await asyncio.to_thread(shots, reading.member.name, question) if shots else (),
         ),
         pairs=reading.member.pairs,
         sampling=Sampling(
@@ -159,15 +156,27 @@ async def _write(reading: _Reading, excerpts: Sequence[ExcerptRecord]) -> Genera
             max_new_tokens=settings.max_new_tokens,
             stop=settings.stop,
             seed=_seed(reading),
-            verbatim=settings.verbatim,
+            verbatim=settings.verbatim and settings.grammar is None,
+            grammar=settings.grammar,
+            may_decline=settings.grammar is not None,
         ),
         deadline_s=settings.deadline_s,
     )
+    finished: Generation | None = None
+    # To its end: a stream that is left open costs a task that closes it.
     async for event in reading.context.generator.generate(request):
         if isinstance(event, Generation):
-            return event
-        _keep(reading, event)
-    raise RuntimeError("the generator ended without a generation")
+            finished = event
+        else:
+            _keep(reading, event)
+    if finished is None:
+        raise RuntimeError("the generator ended without a generation")
+    return finished
+
+
+def _instruction(reading: _Reading) -> str:
+    grammar = reading.context.settings.grammar
+    return "\n".join(part for part in (reading.member.instruction, grammar and asks_for(grammar)) if part)
 
 
 def _keep(reading: _Reading, delta: TextDelta) -> None:
@@ -188,6 +197,8 @@ def _judged(reading: _Reading, excerpts: list[ExcerptRecord], generation: Genera
             reading, "abstained", text, excerpts=excerpts, signals=signals,
             method=method, error=generation.alone,
         )  # fmt: skip
+    if reading.context.settings.grammar is not None:
+        return _filled(reading, text, excerpts, signals=signals)
     below = reading.context.settings.unsure_below
     quote = quotable(reading.assignment["question"], excerpts) if below and confidence < below else None
     if quote:
@@ -201,6 +212,19 @@ def _judged(reading: _Reading, excerpts: list[ExcerptRecord], generation: Genera
         reading, "answered", text, excerpts=excerpts, signals=signals, citations=citations,
         method=method, error=generation.alone,
     )  # fmt: skip
+
+
+def _filled(reading: _Reading, text: str, excerpts: Sequence[ExcerptRecord], *, signals: Signals) -> Ballot:
+    """An answer under a schema; what it cites supports its values."""
+    found = fields(text)
+    if found is None:
+        tokens = reading.context.settings.max_new_tokens
+        return _cast(
+            reading, "failed", text, excerpts=excerpts, signals=signals,
+            error=f"the answer's JSON was not finished within {tokens} tokens",
+        )  # fmt: skip
+    citations, signals["support"] = cite(spoken(found), reading.assignment["question"], excerpts)
+    return _cast(reading, "answered", text, excerpts=excerpts, signals=signals, citations=citations)
 
 
 def _cast(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, TypeAlias
@@ -12,7 +13,7 @@ from uuid import uuid4
 
 from proxycouncil.graphs.protocols import Generator, Searcher, SlateForm, SlateOrder
 from proxycouncil.graphs.state import Ballot
-from proxycouncil.specialists.request import Pair
+from proxycouncil.specialists.request import Pair, Shot
 
 GENERALIST = "general"
 
@@ -56,6 +57,8 @@ class Settings:
     unsure_below: float | None = None
     """A member less sure of its reading than this casts its best excerpt verbatim. None: never."""
     temperature: float = 0.0
+    grammar: str | None = None
+    """A JSON Schema as JSON text: answers are objects that fit it (see `structured`)."""
     stop: tuple[str, ...] = ()
     """A member's text ends before the first of these."""
     members: tuple[str, ...] = ()
@@ -70,6 +73,10 @@ _TURNS_AT_ONCE = 256
 """More than run side by side in one context."""
 
 
+class StoppedReading(Exception):  # noqa: N818 (nothing went wrong)
+    """Raised out of `Consultation.braked` once its turn is told to stop."""
+
+
 class Consultation:
     """The brake of a turn: stops members that are still reading. Lives in the context, never in state.
 
@@ -79,7 +86,7 @@ class Consultation:
 
     def __init__(self) -> None:
         self._stopped = False
-        self._turns: OrderedDict[str, asyncio.Event] = OrderedDict()
+        self._turns: OrderedDict[str, _Brake] = OrderedDict()
         self._heard: dict[str, list[Ballot]] = {}
 
     @property
@@ -91,11 +98,11 @@ class Consultation:
         """Tell every member that still reads to hand in what it has, as `stopped`."""
         self._stopped = True
         for brake in self._turns.values():
-            brake.set()
+            brake.pull()
 
     def settle(self, turn: str) -> None:
         """Tell the members that still read in this turn that its outcome is settled."""
-        self._brake(turn).set()
+        self._brake(turn).pull()
 
     def hear(self, turn: str, ballots: Sequence[Ballot]) -> Sequence[Ballot]:
         """Take in a member's ballots; returns all that were taken in in this turn."""
@@ -104,19 +111,58 @@ class Consultation:
         heard += ballots
         return heard
 
-    async def wait(self, turn: str = "") -> None:
-        """Return once members of the turn are told to stop."""
-        await self._brake(turn).wait()
+    @contextmanager
+    def braked(self, turn: str = "") -> Iterator[None]:
+        """Break off what the current task does inside, once members of the turn are told to stop.
 
-    def _brake(self, turn: str) -> asyncio.Event:
+        A task of its own that waits for the brake would double what a reading costs.
+
+        Raises:
+            StoppedReading: they were told.
+        """
+        brake, task = self._brake(turn), asyncio.current_task()
+        if task is None:
+            raise RuntimeError("a reading runs in a task")
+        if brake.pulled:
+            raise StoppedReading
+        before = task.cancelling()
+        brake.tasks.add(task)
+        try:
+            yield
+        except asyncio.CancelledError:
+            # Cancelled from elsewhere as well, it stays cancelled (as in asyncio.timeout).
+            if brake.pulled and task.uncancel() <= before:
+                raise StoppedReading from None
+            raise
+        finally:
+            brake.tasks.discard(task)
+
+    def _brake(self, turn: str) -> _Brake:
         """Of this turn; turns that are long over are forgotten."""
         if turn not in self._turns:
-            self._turns[turn] = asyncio.Event()
-            if self._stopped:
-                self._turns[turn].set()
+            self._turns[turn] = _Brake(pulled=self._stopped)
             if len(self._turns) > _TURNS_AT_ONCE:
                 self._heard.pop(self._turns.popitem(last=False)[0], None)
         return self._turns[turn]
+
+
+@dataclass(slots=True)
+class _Brake:
+    """Of one turn, with the readings that it breaks off."""
+
+    pulled: bool
+    tasks: set[asyncio.Task[Any]] = field(default_factory=set)
+
+    def pull(self) -> None:
+        """From any thread, and from inside a reading: what it stops is stopped at its next wait."""
+        if not self.pulled:
+            self.pulled = True
+            for task in tuple(self.tasks):
+                task.get_loop().call_soon_threadsafe(self._break_off, task)
+
+    def _break_off(self, task: asyncio.Task[Any]) -> None:
+        if task in self.tasks:
+            task.cancel()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,12 +179,16 @@ class CouncilContext:
     """Parts of the council that have changed since the calibration was fitted: it promises nothing then."""
     entails: Entails | None = None
     """Says which answers mean the same although their words differ; None: words and numbers decide alone."""
+    shots: Callable[[str, str], tuple[Shot, ...]] | None = None
+    """Examples for a member's name and a question. Blocks: called in a thread."""
     consultation: Consultation = field(default_factory=Consultation)
     new_turn: Callable[[], str] = lambda: uuid4().hex
     version: str | None = None
     """Which version of the council this is; None: none was promoted."""
     hold: object = None
     """What must stay open for as long as this context is used: a version that has been replaced since."""
+    emit: Emit | None = None
+    """Takes progress events at once, from any thread; None: they go into LangGraph's custom stream."""
 
     def calibrated(self, part: str) -> Mapping[str, Any] | None:
         """One part of the calibration ("route", "confidence"), None where it was not fitted."""

@@ -83,9 +83,10 @@ def _bound(node: Node, name: str, given: Given) -> Callable[..., Awaitable[Updat
 
     async def run(state: CouncilState | Assignment, runtime: Runtime[Any]) -> Update:
         context = await _context(runtime.context, given)
+        emit = context.emit or runtime.stream_writer
         started = perf_counter()
-        update = await node(state, context, runtime.stream_writer)
-        runtime.stream_writer({"type": "stage", "stage": name, "seconds": perf_counter() - started})
+        update = await node(state, context, emit)
+        emit({"type": "stage", "stage": name, "seconds": perf_counter() - started})
         return update
 
     run.__name__ = name
@@ -115,12 +116,16 @@ async def _understand(state: CouncilState, context: CouncilContext, _: Emit) -> 
 
 async def _route(state: CouncilState, context: CouncilContext, emit: Emit) -> Update:
     """Choose members and the slate that all of them read first."""
+    # In one thread: each way there and back costs as much as the choice itself.
+    return await asyncio.to_thread(_routed, state, context, emit)
+
+
+def _routed(state: CouncilState, context: CouncilContext, emit: Emit) -> Update:
     question = state["standalone"]
     settings = context.settings
-    found = await asyncio.to_thread(context.searcher.affinities, question)
     chosen = route(
         question,
-        found,
+        context.searcher.affinities(question),
         calibration=context.calibrated("route"),
         fingerprint=context.searcher.embedder_fingerprint,
         ask_at_most=settings.ask_at_most,
@@ -131,18 +136,17 @@ async def _route(state: CouncilState, context: CouncilContext, emit: Emit) -> Up
     emit({"type": "route", "standalone": question, "route": chosen})
     if not chosen["members"]:
         return {"route": chosen, "slate": [], "tally": nobody_asked(chosen, state["turn"])}
-    return {"route": chosen, "slate": await _shared_slate(question, chosen["members"], context)}
+    return {"route": chosen, "slate": _shared_slate(question, chosen["members"], context)}
 
 
-async def _shared_slate(question: str, members: list[str], context: CouncilContext) -> list[ExcerptRecord]:
+def _shared_slate(question: str, members: list[str], context: CouncilContext) -> list[ExcerptRecord]:
     """The best excerpts over everything that the asked members read."""
     domains: set[str] | None = set()
     for name in members:
         member = context.members.get(name)
         reads = member.domains if member else ()
         domains = None if reads is None or domains is None else domains | set(reads)
-    excerpts = await asyncio.to_thread(
-        context.searcher.slate,
+    excerpts = context.searcher.slate(
         question,
         domains=None if domains is None else sorted(domains),
         form=context.settings.slate,
@@ -152,8 +156,11 @@ async def _shared_slate(question: str, members: list[str], context: CouncilConte
     return [record(excerpt) for excerpt in excerpts]
 
 
-def _dispatch(state: CouncilState) -> list[Send] | str:
-    """One Send a member; straight to the decision where nobody is asked (a graph ends on zero Sends)."""
+async def _dispatch(state: CouncilState) -> list[Send] | str:
+    """One Send a member; straight to the decision where nobody is asked (a graph ends on zero Sends).
+
+    Asynchronous because LangGraph gives a plain function a thread, with every question.
+    """
     assignments = [
         Assignment(
             turn=state["turn"],

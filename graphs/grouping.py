@@ -48,6 +48,8 @@ def same(a: Canonical, b: Canonical, *, tolerance: float = 0.0) -> bool:
         return False
     if a.value == b.value and a == b:
         return True
+    if "structured" in (a.kind, b.kind):
+        return False
     if "choice" in (a.kind, b.kind):
         return a.kind == b.kind and a.value == b.value
     if a.items or b.items:

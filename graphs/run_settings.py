@@ -6,6 +6,7 @@ and how they change a context; it refuses to know where the defaults came from.
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -13,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from proxycouncil.errors import UnknownDomainError
 from proxycouncil.graphs.context import CouncilContext, Member
+from proxycouncil.graphs.structured import TOKENS, tightened
 
 _OF_SETTINGS = (
     "members", "ask_at_most", "mass", "ballots", "deadline_s", "quorum", "target_risk", "excerpts",
@@ -52,6 +54,9 @@ class RunSettings(BaseModel):
     """0 is greedy."""
     stop: tuple[str, ...] | None = None
     """A text ends before the first of these."""
+    answer_schema: dict[str, Any] | None = None
+    """A JSON Schema: members answer with objects that fit it, decoded under its grammar; needs the extra
+    `grammar`. Their fields are voted on together."""
 
     def apply(self, context: CouncilContext) -> CouncilContext:
         """The context as this run wants it.
@@ -62,6 +67,9 @@ class RunSettings(BaseModel):
         changed: dict[str, Any] = {
             name: value for name in _OF_SETTINGS if (value := getattr(self, name)) is not None
         }
+        if self.answer_schema is not None:
+            changed["grammar"] = json.dumps(tightened(self.answer_schema))
+            changed.setdefault("max_new_tokens", max(TOKENS, context.settings.max_new_tokens))
         for name in (*self.alphas, *(self.members or ())):
             if name not in context.members:
                 raise UnknownDomainError(

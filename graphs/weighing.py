@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import fsum
@@ -163,7 +164,7 @@ def _finished(ballot: Ballot) -> bool:
 def _readings(heard: Sequence[Ballot], weights: Mapping[str, float], question: str) -> list[Reading]:
     """Live ballots, each with its even part of the member's vote times its quality."""
     live = [ballot for ballot in heard if _finished(ballot)]
-    of_member = {name: sum(ballot["member"] == name for ballot in live) for name in weights}
+    of_member = Counter(ballot["member"] for ballot in live)
     readings = []
     for ballot in live:
         answers = ballot["status"] == "answered"

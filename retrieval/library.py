@@ -110,6 +110,11 @@ class Library:
         return self._store.domains
 
     @property
+    def encoder(self) -> TextEncoder:
+        """The embedder, for another library whose scores are to be compared with this one's."""
+        return self._encoder
+
+    @property
     def embedder_fingerprint(self) -> str:
         """Equal for two libraries exactly if their cosines can be compared."""
         return self._encoder.fingerprint

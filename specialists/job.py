@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from proxycouncil.errors import EngineError, PromptTooLongError
+from proxycouncil.specialists.cases import REFUSAL
 from proxycouncil.specialists.copybook import Copying, open_copybook
+from proxycouncil.specialists.grammar import Following, open_grammar
 from proxycouncil.specialists.lane import Row
 from proxycouncil.specialists.reading import PIECE
 from proxycouncil.specialists.request import (
@@ -60,6 +62,7 @@ class Job:
         check(request)
         text = self.text = _text(family, request)
         text.copying = _copying(family, text.main, request)
+        text.following = _following(family, text.main, request)
         self.room = min(request.sampling.max_new_tokens, *(voice.room for voice in text.voices))
         self.writer = TextWriter(
             family.tokenizer.backend_tokenizer,
@@ -114,7 +117,11 @@ class Job:
         if written.broken:
             self.fault = "the models gave no numbers (NaN) for this text"
             return "error"
-        self.require_text().tokens.append(written.token)
+        text = self.require_text()
+        if text.following and text.following.fault:
+            self.fault = text.following.fault
+            return "error"
+        text.tokens.append(written.token)
         self.written.append(written)
         if written.token in end_ids:
             return "stop"
@@ -181,6 +188,10 @@ def check(request: Request) -> None:
         ),
         # What is implausible may be all that a slate allows.
         "verbatim and plausibility exclude each other": not sampling.verbatim or request.plausibility is None,
+        "grammar and plausibility exclude each other": (
+            sampling.grammar is None or request.plausibility is None
+        ),
+        "grammar and verbatim exclude each other": sampling.grammar is None or not sampling.verbatim,
     }
     for rule, kept in rules.items():
         if not kept:
@@ -209,6 +220,21 @@ def _copying(family: Family, main: Voice, request: Request) -> Copying | None:
         return None
     end_ids = (end for end in family.end_ids if end < family.width)
     return Copying(open_copybook(request.prompt.snippets, main.part.format, end_ids=end_ids))
+
+
+def _following(family: Family, main: Voice, request: Request) -> Following | None:
+    if request.sampling.grammar is None:
+        return None
+    form = main.part.format
+    asked = isinstance(request.prompt, Prompt)
+    return open_grammar(
+        request.sampling.grammar,
+        family.tokenizer,
+        lead=form.lead if asked else " ",
+        end_ids=(end for end in family.end_ids if end < family.width),
+        width=family.width,
+        refusal=form.target_ids(REFUSAL)[:-1] if asked and request.sampling.may_decline else (),
+    )
 
 
 def _voice(part: Part, request: Request) -> Voice:

@@ -172,6 +172,7 @@ class PlainFormat:
 
 def _message(prompt: Prompt) -> str:
     blocks = [clean(prompt.instruction)] if prompt.instruction.strip() else []
+    blocks += [f"Question: {clean(shot.question)}\nAnswer: {clean(shot.answer)}" for shot in prompt.shots]
     if prompt.snippets:
         numbered = (f"[{n}] {_line(snippet)}" for n, snippet in enumerate(prompt.snippets, start=1))
         blocks.append("\n".join(("Passages:", *numbered)))

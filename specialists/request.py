@@ -19,6 +19,14 @@ class Snippet:
 
 
 @dataclass(frozen=True, slots=True)
+class Shot:
+    """A question with its answer, shown before the one that is asked."""
+
+    question: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
 class Prompt:
     """A question and what to read before answering it; each model's own format turns it into tokens.
 
@@ -30,6 +38,8 @@ class Prompt:
     snippets: tuple[Snippet, ...] = ()
     instruction: str = ""
     """Persona or task, for formats that have a place for it (chat templates); others leave it out."""
+    shots: tuple[Shot, ...] = ()
+    """Examples, for formats that have a place for them, as for the instruction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +64,10 @@ class Sampling:
     seed: int = 0
     verbatim: bool = False
     """Write only what stands in the prompt's snippets, or that it does not (see `copybook`)."""
+    grammar: str | None = None
+    """Write only what this allows: a JSON Schema as JSON text, or a Lark grammar (see `grammar`)."""
+    may_decline: bool = False
+    """Under a grammar say that the snippets do not hold it, where that is what the models would say first."""
 
 
 @dataclass(frozen=True, slots=True)

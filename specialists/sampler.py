@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 from proxycouncil.specialists.request import Sampling
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
     from transformers import LogitsProcessorList
 
@@ -35,6 +37,8 @@ class Choosing:
     """Ids read and written so far; used by the repetition penalty."""
     allowed: Collection[int] | None = None
     """The only ids that may be chosen, at least one; None: any."""
+    declining: int | None = None
+    """One more id: chosen where it is the favourite of all, and not otherwise."""
 
 
 def choose(logits: Tensor, rows: Sequence[Choosing]) -> tuple[Tensor, Tensor]:
@@ -70,17 +74,43 @@ def _processed(logits: Tensor, rows: Sequence[Choosing]) -> Tensor:
 
 def _restricted(logits: Tensor, rows: Sequence[Choosing]) -> Tensor:
     """What is not allowed becomes -inf; the same tensor where everything is."""
+    import numpy as np
     import torch
 
     restricted = [place for place, row in enumerate(rows) if row.allowed is not None]
     if not restricted:
         return logits
-    allowed = [(place, token) for place in restricted for token in rows[place].allowed or ()]
-    places = torch.tensor([place for place, _ in allowed], device=logits.device)
-    tokens = torch.tensor([token for _, token in allowed], device=logits.device)
+    ids = [_ids(rows[place].allowed) for place in restricted]
+    counts = np.array([len(one) for one in ids])
+    places = torch.from_numpy(np.repeat(restricted, counts)).to(logits.device)
+    tokens = torch.from_numpy(np.concatenate(ids)).to(logits.device)
     scores = logits.clone()
     scores[restricted] = float("-inf")
     scores[places, tokens] = logits[places, tokens]
+    return _declining(scores, logits, rows)
+
+
+def _ids(allowed: Collection[int] | None) -> NDArray[np.int64]:
+    import numpy as np
+
+    # Under a grammar nearly all of a vocabulary may be allowed: those come as an array.
+    return np.asarray(allowed if isinstance(allowed, np.ndarray) else list(allowed or ()), dtype=np.int64)
+
+
+def _declining(scores: Tensor, logits: Tensor, rows: Sequence[Choosing]) -> Tensor:
+    """Rows whose favourite of all goes on declining have no other choice left."""
+    import torch
+
+    found = [(place, row.declining) for place, row in enumerate(rows) if row.declining is not None]
+    if not found:
+        return scores
+    places, tokens = (torch.tensor(one, device=logits.device) for one in zip(*found, strict=True))
+    unbound = logits[places]
+    alone = torch.full_like(unbound, float("-inf")).scatter(
+        1, tokens.unsqueeze(1), unbound.gather(1, tokens.unsqueeze(1))
+    )
+    declines = unbound.argmax(dim=-1, keepdim=True) == tokens.unsqueeze(1)
+    scores[places] = torch.where(declines, alone, scores[places])
     return scores
 
 

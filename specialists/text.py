@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from proxycouncil.specialists.copybook import Copying
+from proxycouncil.specialists.grammar import Following
 from proxycouncil.specialists.lookup import Lookup
 from proxycouncil.specialists.request import Sampling
 from proxycouncil.specialists.sampler import Choosing
@@ -51,6 +52,8 @@ class Text:
     plausibility: float = 0.0
     copying: Copying | None = None
     """What it may say, where it is verbatim."""
+    following: Following | None = None
+    """What it may say, under a grammar."""
     tokens: list[int] = field(default_factory=list)
     drafted: int = 0
     accepted: int = 0
@@ -66,8 +69,11 @@ class Text:
         """What the choice of a token depends on, behind what is written and the drafts `ahead` of it."""
         penalised = self.sampling.repetition_penalty != 1.0
         history = (*self.main.row.prompt, *self.tokens, *ahead) if penalised else ()
+        position = len(self.tokens) + len(ahead)
+        if self.following:
+            return Choosing(self.sampling, position, history, *self.following.next([*self.tokens, *ahead]))
         allowed = self.copying.allowed([*self.tokens, *ahead]) if self.copying else None
-        return Choosing(self.sampling, len(self.tokens) + len(ahead), history, allowed)
+        return Choosing(self.sampling, position, history, allowed)
 
     @property
     def voices(self) -> list[Voice]:

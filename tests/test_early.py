@@ -6,12 +6,13 @@ import asyncio
 import math
 from typing import Any
 
+import pytest
 from ballots import TURN, ballot, counted, route_of
 from fakes import FakeGenerator, FakeSearcher, Script
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proxycouncil.graphs.context import Consultation, CouncilContext, Member, Settings
+from proxycouncil.graphs.context import Consultation, CouncilContext, Member, Settings, StoppedReading
 from proxycouncil.graphs.council_graph import create_council_graph
 from proxycouncil.graphs.early import lead, settled
 from proxycouncil.graphs.state import Ballot
@@ -102,11 +103,41 @@ async def test_a_settled_turn_stops_those_still_reading() -> None:
 
 async def test_settling_one_turn_leaves_the_others_running() -> None:
     brake = Consultation()
-    first, second = asyncio.ensure_future(brake.wait("a")), asyncio.ensure_future(brake.wait("b"))
+
+    async def read(turn: str) -> str:
+        with brake.braked(turn):
+            await asyncio.sleep(30)
+        return "read"
+
+    first, second = asyncio.ensure_future(read("a")), asyncio.ensure_future(read("b"))
     await asyncio.sleep(0)
     brake.settle("a")
-    await asyncio.wait_for(first, timeout=5)
+    with pytest.raises(StoppedReading):
+        await asyncio.wait_for(first, timeout=5)
     assert not second.done()
     brake.stop()
-    await asyncio.wait_for(second, timeout=5)
-    await asyncio.wait_for(brake.wait("c"), timeout=5)
+    for stopped in (second, read("c")):
+        with pytest.raises(StoppedReading):
+            await asyncio.wait_for(stopped, timeout=5)
+
+
+async def test_a_brake_pulled_by_the_last_word_of_a_reading_breaks_off_nothing_later() -> None:
+    brake = Consultation()
+    with brake.braked("a"):
+        brake.settle("a")
+    await asyncio.sleep(0.01)
+
+
+async def test_a_reading_that_is_cancelled_from_elsewhere_stays_cancelled() -> None:
+    brake = Consultation()
+
+    async def read() -> None:
+        with brake.braked("a"):
+            await asyncio.sleep(30)
+
+    task = asyncio.ensure_future(read())
+    await asyncio.sleep(0)
+    brake.settle("a")
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task

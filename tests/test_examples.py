@@ -2,6 +2,7 @@
 
 import os
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -19,11 +20,27 @@ SHOWN = {
 }
 
 
+CHEAP = ("ask.py", "stream.py", "agent.py", "approval.py")
+"""Those that need no server and ingest nothing."""
+
+
 def test_every_program_is_run_and_listed():
     programs = {str(path.relative_to(ROOT / "examples")) for path in (ROOT / "examples").rglob("*.py")}
     assert programs == set(SHOWN)
     page = (ROOT / "examples" / "README.md").read_text()
     assert all(f"]({name})" in page for name in programs)
+
+
+@pytest.mark.parametrize("name", CHEAP)
+def test_a_cheap_one_runs_in_this_process(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """Where every library is imported already; `make test-slow` starts each as a user would."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("AGENT_MODEL", raising=False)
+    runpy.run_path(str(ROOT / "examples" / name), run_name="__main__")
+    shown = capsys.readouterr().out
+    assert re.search(SHOWN[name], shown), shown
 
 
 @pytest.mark.slow

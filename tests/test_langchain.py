@@ -12,7 +12,7 @@ from langchain_core.callbacks import AsyncCallbackHandler, BaseCallbackHandler, 
 from langchain_core.language_models import FakeListChatModel
 from langchain_core.load import dumpd, load
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from proxycouncil.council.council import Council
 from proxycouncil.council.langchain import ChatCouncil, ChatProxyTuned, CouncilRetriever
@@ -284,18 +284,11 @@ class TestSerialisation:
         assert ChatCouncil(council=Council.starter()).origin == "starter"
 
 
-class Answered(BaseModel):
-    """A schema somebody would like to have."""
-
-    text: str
-
-
 @pytest.mark.parametrize("kind", [ChatCouncil, ChatProxyTuned])
 def test_what_the_models_cannot_do_is_refused_with_a_hint(kind: Any, council):
     model = kind(council=council, model="law")
     for refused in (
         lambda: model.bind_tools([council.as_tool()]),
-        lambda: model.with_structured_output(Answered),
         lambda: model.invoke(QUESTION, tools=[{"type": "function"}]),
     ):
         with pytest.raises(NotSupportedError) as caught:

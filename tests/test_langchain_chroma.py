@@ -45,7 +45,7 @@ def test_a_collection_that_is_not_there_is_not_made(library):
 
 
 def test_its_embedder_is_the_librarys(library):
-    embeddings = LibraryEmbeddings(library)
+    embeddings = LibraryEmbeddings(library.encoder)
     (first, second) = embeddings.embed_documents(["a cat", "a ship"])
     assert embeddings.embed_query("a cat") == pytest.approx(first, abs=1e-6)
     assert sum(value * value for value in second) == pytest.approx(1.0, abs=1e-3)

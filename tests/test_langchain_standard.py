@@ -1,7 +1,7 @@
 """The standard suites of langchain-tests, unit and integration, for everything that claims to be LangChain's.
 
-Nothing of the suites is overridden but `test_serdes`, to say why it can't pass. `has_tool_calling` and
-`has_structured_output` are false because both are refused with a reason, which test_langchain.py holds.
+Nothing of the suites is overridden but `test_serdes`, to say why it can't pass. `has_tool_calling` is false
+because tools are refused with a reason, which test_langchain.py holds.
 """
 
 from functools import cache
@@ -29,11 +29,11 @@ def council() -> Council:
     return council_of(origin="starter")
 
 
-class _Refusing:
+class _Declaring:
     """What both chat models declare of themselves."""
 
     has_tool_calling = False
-    has_structured_output = False
+    has_structured_output = True
 
 
 class _OutOfTree:
@@ -49,7 +49,7 @@ class _OutOfTree:
         super().test_serdes(model, snapshot)  # type: ignore[misc]
 
 
-class _Council(_Refusing):
+class _Council(_Declaring):
     chat_model_class: type[BaseChatModel] = ChatCouncil
     model_override_value = "law"
 
@@ -58,7 +58,7 @@ class _Council(_Refusing):
         return {"council": council()}
 
 
-class _ProxyTuned(_Refusing):
+class _ProxyTuned(_Declaring):
     chat_model_class: type[BaseChatModel] = ChatProxyTuned
     model_override_value = "law"
 

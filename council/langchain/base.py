@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from typing import Self
 
     from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+    from langchain_core.language_models import LanguageModelInput
     from langchain_core.load.serializable import SerializedConstructor, SerializedNotImplemented
     from langchain_core.messages import BaseMessage
+    from langchain_core.runnables import Runnable
     from langchain_core.tools import BaseTool
 
     from proxycouncil.council.council import Council
@@ -93,20 +95,29 @@ class CouncilChatModel(BaseChatModel):
 
     def with_structured_output(
         self,
-        schema: dict[str, Any] | type,  # noqa: ARG002
+        schema: dict[str, Any] | type,
         *,
-        include_raw: bool = False,  # noqa: ARG002
-        **kwargs: Any,  # noqa: ANN401, ARG002
-    ) -> NoReturn:
-        """Refused: members do not decode under a grammar.
+        include_raw: bool = False,
+        **kwargs: Any,  # noqa: ANN401
+    ) -> Runnable[LanguageModelInput, Any]:
+        """The model with objects for answers; needs the extra `grammar`.
+
+        Members decode under the schema's grammar, steered as ever, and the fields of an object are voted on
+        together. Strings without a bound get one (200 characters), lists too (16 items), so that answers end.
+
+        Args:
+            schema: a pydantic class, a TypedDict, a JSON Schema or an OpenAI tool.
+            include_raw: a dict of `raw` (the message), `parsed`, and `parsing_error` instead of the object.
+            kwargs: `method="json_schema"`, the only one; `strict` says nothing, members can't do otherwise.
 
         Raises:
-            NotSupportedError: always.
+            MissingExtraError: llguidance is not installed.
+            EngineError: the schema can't be decoded under; says why.
+            CouncilAbstainedError (when asked, without `include_raw`): the council does not know.
         """
-        raise NotSupportedError(
-            "this model can't be held to a schema: its members do not decode under a grammar",
-            hint="response_metadata has the decision, ballots and citations as plain data",
-        )
+        from proxycouncil.council.langchain.structured import structured
+
+        return structured(self, schema, include_raw=include_raw, **kwargs)
 
     def _generate(
         self,
@@ -139,6 +150,7 @@ class CouncilChatModel(BaseChatModel):
             "max_new_tokens": given.get("max_tokens", self.max_tokens),
             "deadline_s": given.get("timeout", self.timeout),
             "stop": tuple(stop or self.stop or ()) or None,
+            "answer_schema": given.get("answer_schema"),
         }
         said = {name: value for name, value in standard.items() if value is not None}
         return RunSettings.model_validate({**self.settings, **said, **given.get("settings", {})})

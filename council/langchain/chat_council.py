@@ -66,7 +66,7 @@ class ChatCouncil(CouncilChatModel):
         **kwargs: Any,  # noqa: ANN401
     ) -> Iterator[ChatGenerationChunk]:
         question, model = self._question(messages, stop, kwargs)
-        heard, spans = _Heard(), tracer(run_manager, self.callbacks)
+        heard, spans = _Heard(raises=self._raises(kwargs)), tracer(run_manager, self.callbacks)
         try:
             with closing(self._council().stream(question)) as events:
                 for event in events:
@@ -85,7 +85,7 @@ class ChatCouncil(CouncilChatModel):
         **kwargs: Any,  # noqa: ANN401
     ) -> AsyncIterator[ChatGenerationChunk]:
         question, model = self._question(messages, stop, kwargs)
-        heard, spans = _Heard(), async_tracer(run_manager, self.callbacks)
+        heard, spans = _Heard(raises=self._raises(kwargs)), async_tracer(run_manager, self.callbacks)
         try:
             async with aclosing(self._council().astream(question)) as events:
                 async for event in events:
@@ -105,10 +105,13 @@ class ChatCouncil(CouncilChatModel):
         settings = self._run_settings(stop, given)
         return replace(question_of(messages), members=members, settings=settings), model
 
+    def _raises(self, given: dict[str, Any]) -> bool:
+        return bool(given.get("raise_on_abstain", self.raise_on_abstain))
+
     def _chunks(self, heard: _Heard, question: Question, model: str) -> Iterator[ChatGenerationChunk]:
         """The answer in one piece, then everything that is sent once."""
         stops = question.settings.stop if question.settings else None
-        text = before_stop(self._text(heard.decided), stops or ())
+        text = before_stop(_text(heard.decided, raises=heard.raises), stops or ())
         yield ChatGenerationChunk(
             message=AIMessageChunk(content=text, response_metadata={"model_provider": PROVIDER})
         )
@@ -122,18 +125,20 @@ class ChatCouncil(CouncilChatModel):
             )
         )
 
-    def _text(self, decision: DecisionEvent) -> str:
-        if decision.outcome == "error":
-            raise CouncilFailedError(decision.reason, hint="response_metadata of the others tells more")
-        if decision.outcome == "abstain" and self.raise_on_abstain:
-            raise CouncilAbstainedError(decision.reason, hint="with_fallbacks() can ask somebody else")
-        return decision.text or f"The council does not know: {decision.reason}"
+
+def _text(decision: DecisionEvent, *, raises: bool) -> str:
+    if decision.outcome == "error":
+        raise CouncilFailedError(decision.reason, hint="response_metadata of the others tells more")
+    if decision.outcome == "abstain" and raises:
+        raise CouncilAbstainedError(decision.reason, hint="with_fallbacks() can ask somebody else")
+    return decision.text or f"The council does not know: {decision.reason}"
 
 
 @dataclass(slots=True)
 class _Heard:
-    """What the events of one question said."""
+    """What the events of one question said; `raises` where it would not know."""
 
+    raises: bool
     ballots: list[Ballot] = field(default_factory=list)
     tally: Tally | None = None
     decision: DecisionEvent | None = None

@@ -14,22 +14,23 @@ from proxycouncil.errors import ConfigError
 if TYPE_CHECKING:
     from langchain_chroma import Chroma
 
+    from proxycouncil.retrieval.embedder import TextEncoder
     from proxycouncil.retrieval.library import Library
 
 
 class LibraryEmbeddings(Embeddings):
-    """The library's embedder as LangChain's."""
+    """A library's embedder as LangChain's."""
 
-    def __init__(self, library: Library) -> None:
-        self._library = library
+    def __init__(self, encoder: TextEncoder) -> None:
+        self._encoder = encoder
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         """Unit vectors."""
-        return self._library.encode(texts)
+        return [[float(value) for value in row] for row in self._encoder.encode(texts)]
 
     def embed_query(self, text: str) -> list[float]:
         """As a document: this embedder knows no difference."""
-        return self._library.encode([text])[0]
+        return self.embed_documents([text])[0]
 
 
 def as_chroma(library: Library, domain: str) -> Chroma:
@@ -47,7 +48,7 @@ def as_chroma(library: Library, domain: str) -> Chroma:
     return Chroma(
         client=client,
         collection_name=name,
-        embedding_function=LibraryEmbeddings(library),
+        embedding_function=LibraryEmbeddings(library.encoder),
         # Left to itself it would make a missing collection, and measure squared Euclidean distance.
         create_collection_if_not_exists=False,
         relevance_score_fn=_relevance,

@@ -54,20 +54,23 @@ class ChatRequest(BaseModel):
     logprobs: bool = False
     top_logprobs: int | None = None
     n: int = 1
+    response_format: dict[str, Any] = {}
 
     def check(self) -> None:
         """Refuse what can't be done, rather than do something else.
 
         Raises:
-            NotSupportedError: tools, schemas, several choices, logprobs of a vote.
+            NotSupportedError: tools, several choices, logprobs of a vote.
         """
         extra = self.model_extra or {}
         for name in _REFUSED:
             if extra.get(name):
                 raise NotSupportedError(f"this endpoint takes no {name}", hint=f"leave {name} out")
-        kind = (extra.get("response_format") or {}).get("type", "text")
-        if kind != "text":
-            raise NotSupportedError(f"response_format {kind!r} is not supported", hint="leave it out")
+        kind = self.response_format.get("type", "text")
+        if kind not in ("text", "json_schema") or (kind == "json_schema" and self._schema() is None):
+            raise NotSupportedError(
+                f"response_format {kind!r} is not supported", hint='"text", or "json_schema" with a schema'
+            )
         if self.n != 1:
             raise NotSupportedError("n must be 1", hint="ask again for another answer")
         if self.top_logprobs:
@@ -79,8 +82,14 @@ class ChatRequest(BaseModel):
             "temperature": self.temperature,
             "max_tokens": self.max_completion_tokens or self.max_tokens,
             "stop": [self.stop] if isinstance(self.stop, str) else self.stop,
+            "answer_schema": self._schema(),
         }
         return {name: value for name, value in given.items() if value is not None}
+
+    def _schema(self) -> dict[str, Any] | None:
+        named = self.response_format.get("json_schema")
+        schema = named.get("schema") if isinstance(named, dict) else None
+        return schema if isinstance(schema, dict) else None
 
 
 @dataclass(frozen=True, slots=True)

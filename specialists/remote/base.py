@@ -136,6 +136,11 @@ class RemoteBase:
                 "a repetition penalty divides logits, and a server tells log-probabilities",
                 hint="leave repetition_penalty at 1 with a remote base",
             )
+        if job.request.sampling.grammar is not None:
+            raise EngineError(
+                "a grammar needs the logits of all tokens, and a server tells those of a few",
+                hint="ask without a schema, or load the base here (family.base_url left out)",
+            )
         job.prepare(self.family)
         return filler_of(self.family.part(self.family.main).format.encoder)
 

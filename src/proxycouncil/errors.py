@@ -3,6 +3,7 @@
 CouncilError
 ├── UsageError               the caller's mistake                        exit 2
 │   ├── ConfigError          council.toml: names key, value, what is allowed
+│   │   └── MissingExtraError    an optional package is not installed
 │   ├── QuestionError        empty, blank or too long
 │   ├── UnknownDomainError   a member or domain that does not exist
 │   └── NotSupportedError    something that this council's models can't do
@@ -51,6 +52,12 @@ class ConfigError(UsageError):
     """A setting is unknown or has a value that is not allowed."""
 
     code = "config"
+
+
+class MissingExtraError(ConfigError, ImportError):
+    """An optional package is not installed; also an ImportError, as callers expect of one."""
+
+    code = "missing_extra"
 
 
 class QuestionError(UsageError):
