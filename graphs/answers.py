@@ -18,9 +18,9 @@ from proxycouncil.graphs.asked import AUXILIARIES, Asked, asked
 from proxycouncil.graphs.content import EMPTY, Content, content, items
 from proxycouncil.graphs.dates import Date, DateSpan, dates
 from proxycouncil.graphs.quantities import Amount, Span, amounts
-from proxycouncil.graphs.reticence import is_refusal, unhedged
+from proxycouncil.graphs.reticence import is_refusal, only_refuses, unhedged
 from proxycouncil.graphs.units import Unit
-from proxycouncil.graphs.wording import Token, fold, stem, tidy, tokens
+from proxycouncil.graphs.wording import Token, fold_tidied, stem, tidy, tokens
 
 __all__ = ["HEDGED", "NOTHING", "Canonical", "Kind", "canonical", "is_refusal", "parse_confidence"]
 
@@ -73,7 +73,7 @@ def canonical(text: str | None, *, question: str = "") -> Canonical:
 
 def _once(text: str, question: Asked) -> Canonical:
     plain, hedged = unhedged(tidy(text))
-    return NOTHING if is_refusal(plain) else _read(plain, question, hedged=hedged)
+    return NOTHING if only_refuses(plain) else _read(plain, question, hedged=hedged)
 
 
 def _settled(value: str, question: Asked) -> str:
@@ -114,7 +114,7 @@ def _number(value: object) -> float | None:
 
 
 def _read(text: str, question: Asked, *, hedged: bool) -> Canonical:
-    choice = _CHOICE.match(fold(text))
+    choice = _CHOICE.match(fold_tidied(text)) if len(text) <= _SHORT else None
     if choice:
         return Canonical("choice", choice.group(1).upper(), hedged=hedged)
     words = tokens(text)
@@ -219,4 +219,4 @@ def _value(
     if kind == "set":
         parts = [" ".join(item) for item in listed]
         return " | ".join(parts if question.ordered else sorted(parts))
-    return fold(text)
+    return fold_tidied(text)

@@ -42,6 +42,8 @@ _CLASSES = {
     "should": "should ought",
 }
 _QUALIFIERS = {word: name for name, words in _CLASSES.items() for word in words.split()}
+_SILENT = NEGATIONS | _QUALIFIERS.keys()
+"""Words that are compared as what they do to an answer, not as what it says."""
 _UNIVERSAL = frozenset({"all", "every", "each", "any"})
 _BREAKS = frozenset({",", ";", ":", "(", "-"})
 _SUBORDINATE = frozenset(
@@ -111,6 +113,7 @@ class _Reader:
         self.asked = asked
         self.free = [index for index in range(len(tokens)) if index not in taken]
         self.shouted = not any(character.islower() for token in tokens for character in token.text)
+        self.said = [self._means(index) for index in range(len(tokens))]
 
     def content(self) -> Content:
         """Everything at once."""
@@ -127,7 +130,7 @@ class _Reader:
             head=self._stems(head),
             phrase_ends=frozenset(n for n, index in enumerate(head, start=1) if self._phrase_ends(index)),
             head_stop=stop,
-            negations=sum(_negates(self.tokens[index]) for index in self.free),
+            negations=sum(not self.said[index] and _negates(self.tokens[index]) for index in self.free),
             qualifiers=self._qualifiers(),
             names=self._names(),
             codes=frozenset(token.text for token in letters if token.kind == "code") - self.asked.stems,
@@ -181,13 +184,16 @@ class _Reader:
         return self.tokens[index].folded in _PREPOSITIONS
 
     def _says(self, index: int) -> bool:
+        return self.said[index]
+
+    def _means(self, index: int) -> bool:
         token = self.tokens[index]
         if token.kind == "mark":
             return token.text in _SIGNS
         word = token.folded
         if word in _HOLLOW:
             return not self.shouted and _stands_out(token, index)
-        return word not in _QUALIFIERS and not _negates(token) and not (index == 0 and word in ("yes", "no"))
+        return word not in _SILENT and not word.endswith("n't") and not (index == 0 and word == "yes")
 
     def _stems(self, indexes: Sequence[int]) -> tuple[str, ...]:
         return tuple(stem(self.tokens[index].folded) for index in indexes)
@@ -215,7 +221,8 @@ class _Reader:
         """Capitalised words, those at the start of a sentence only before another one."""
         if self.shouted:
             return frozenset()
-        capitals = {index for index in self.free if self._capital(index)}
+        tokens = self.tokens
+        capitals = {n for n in self.free if tokens[n].text[0].isupper() and self._capital(n)}
         names = {
             stem(self.tokens[index].folded)
             for index in capitals

@@ -60,19 +60,16 @@ class DateSpan(NamedTuple):
 def dates(tokens: Sequence[Token]) -> list[DateSpan]:
     """Every date in the text, left to right."""
     found: list[DateSpan] = []
-    index = 0
-    while index < len(tokens):
-        token = tokens[index]
-        begins = token.kind in _BEGINNINGS or token.folded in _MONTHS
-        span = (_numeric(token, index) or _named(tokens, index)) if begins else None
+    stop = 0
+    for index in [n for n, t in enumerate(tokens) if t.kind in _BEGINNINGS or t.folded in _MONTHS]:
+        span = (_numeric(tokens[index], index) or _named(tokens, index)) if index >= stop else None
         if span is None:
-            index += 1
             continue
         start = span.start
         while start > 0 and (tokens[start - 1].folded in _WEEKDAYS or _comma_after_weekday(tokens, start)):
             start -= 1
         found.append(span._replace(start=start))
-        index = span.stop
+        stop = span.stop
     return found
 
 

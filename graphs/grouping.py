@@ -8,6 +8,7 @@ without such a model paraphrases stay apart.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
@@ -99,13 +100,13 @@ def group(
         texts: the answers' own words, as `entailed` knows them.
         entailed: what follows from what.
     """
-    distinct = sorted({answer for answer in answers if answer.kind != "none"}, key=_key)
-    places = {answer: place for place, answer in enumerate(distinct)}
-    agree = _agreement(distinct, answers, places, similarity, tolerance)
+    distinct, place_of = _distinct(answers)
+    agree = _agreement(distinct, answers, place_of, similarity, tolerance)
     if entailed:
-        wordings: dict[Canonical, set[str]] = {answer: set() for answer in distinct}
-        for answer, text in zip(answers, texts, strict=True):
-            wordings.get(answer, set()).add(text)
+        wordings: list[set[str]] = [set() for _ in distinct]
+        for place, text in zip(place_of, texts, strict=True):
+            if place is not None:
+                wordings[place].add(text)
         for i, j in _entailing(distinct, wordings, entailed):
             agree[i].add(j)
             agree[j].add(i)
@@ -116,17 +117,16 @@ def group(
             cliques.append({place})
         else:
             home.add(place)
-    place_of = [places.get(answer) for answer in answers]
     return sorted([index for index, place in enumerate(place_of) if place in clique] for clique in cliques)
 
 
 def _entailing(
-    distinct: Sequence[Canonical], wordings: Mapping[Canonical, Collection[str]], entailed: Entailed
+    distinct: Sequence[Canonical], wordings: Sequence[Collection[str]], entailed: Entailed
 ) -> Iterator[tuple[int, int]]:
     """Places of answers that follow from each other, in all the wordings that each was given in."""
     for i, a in enumerate(distinct):
         for j in range(i):
-            pairs = [(one, two) for one in wordings[a] for two in wordings[distinct[j]]]
+            pairs = [(one, two) for one in wordings[i] for two in wordings[j]]
             forth = min(entailed.get((one, two), 0.0) for one, two in pairs)
             back = min(entailed.get((two, one), 0.0) for one, two in pairs)
             if same_by_meaning(a, distinct[j], forth=forth, back=back):
@@ -150,36 +150,68 @@ def _near(a: int, b: int, texts: Sequence[str], similarity: Similarity | None) -
     return len(mine & theirs) / len(mine | theirs) if mine | theirs else 1.0
 
 
-def _key(answer: Canonical) -> tuple[str, str]:
-    """Any total order of canonical forms will do, as long as it is not that of arrival."""
-    return answer.value, repr(answer)
+def _distinct(answers: Sequence[Canonical]) -> tuple[list[Canonical], list[int | None]]:
+    """The answers once each, and where each stands: in any order but that of arrival."""
+    first: dict[Canonical, int] = {}
+    seen = [None if one.kind == "none" else first.setdefault(one, len(first)) for one in answers]
+    values = Counter(one.value for one in first)
+    # Writing an answer out costs as much as reading it: only where the values alone are tied.
+    order = sorted(first, key=lambda one: (one.value, repr(one) if values[one.value] > 1 else ""))
+    place = {id(one): place for place, one in enumerate(order)}
+    moved = [place[id(one)] for one in first]
+    return order, [None if at is None else moved[at] for at in seen]
 
 
 def _agreement(
     distinct: Sequence[Canonical],
     answers: Sequence[Canonical],
-    places: dict[Canonical, int],
+    place_of: Sequence[int | None],
     similarity: Similarity | None,
     tolerance: float,
 ) -> list[set[int]]:
     """For each distinct answer those that are the same."""
-    far = _far_apart(answers, places, similarity)
+    far = _far_apart(answers, place_of, similarity)
     agree: list[set[int]] = [set() for _ in distinct]
+    openings = [_openings(answer) for answer in distinct]
     for i, a in enumerate(distinct):
         for j in range(i):
-            if (j, i) not in far and same(a, distinct[j], tolerance=tolerance):
+            if (j, i) in far or _open_otherwise(openings[i], openings[j]):
+                continue
+            if same(a, distinct[j], tolerance=tolerance):
                 agree[i].add(j)
                 agree[j].add(i)
     return agree
 
 
+def _openings(answer: Canonical) -> frozenset[object] | None:
+    """What another answer must share one of to be the same; None: any may be. Saves most comparisons."""
+    said = answer.content
+    if not said.words:
+        return None
+    begins = [said.words[0]]
+    for word in said.head:
+        begins.append(word)
+        if word not in said.names:
+            break
+    whole = [(answer.items,), (said.acronym, "short"), (said.initials, "short")]
+    return frozenset([*begins, *(one for one in whole if one[0])])
+
+
+def _open_otherwise(a: frozenset[object] | None, b: frozenset[object] | None) -> bool:
+    return a is not None and b is not None and a.isdisjoint(b)
+
+
 def _far_apart(
-    answers: Sequence[Canonical], places: dict[Canonical, int], similarity: Similarity | None
+    answers: Sequence[Canonical], place_of: Sequence[int | None], similarity: Similarity | None
 ) -> set[tuple[int, int]]:
     """Pairs of free texts that embeddings keep apart."""
     if similarity is None:
         return set()
-    wordy = [(index, places[answer]) for index, answer in enumerate(answers) if len(answer.content.words) > 1]
+    wordy = [
+        (index, place)
+        for index, (answer, place) in enumerate(zip(answers, place_of, strict=True))
+        if place is not None and len(answer.content.words) > 1
+    ]
     return {(here, there) for i, here in wordy for j, there in wordy if similarity[i][j] < FLOOR}
 
 

@@ -83,16 +83,12 @@ class Span(NamedTuple):
 def amounts(tokens: Sequence[Token]) -> list[Span]:
     """Every amount in the text, left to right; the parts of a range share its unit."""
     found: list[Span] = []
-    index = 0
-    while index < len(tokens):
-        token = tokens[index]
-        begins = may_begin(token) or token.text in CURRENCY_SIGNS
-        span = _amount(tokens, index) if begins else None
-        if span is None:
-            index += 1
-            continue
-        found.append(_bounded(tokens, span, found[-1].stop if found else 0))
-        index = found[-1].stop
+    stop = 0
+    for index in [n for n, token in enumerate(tokens) if may_begin(token) or token.text in CURRENCY_SIGNS]:
+        span = _amount(tokens, index) if index >= stop else None
+        if span is not None:
+            found.append(_bounded(tokens, span, stop))
+            stop = found[-1].stop
     return _joined(_ranged(tokens, found))
 
 

@@ -77,15 +77,25 @@ def tidy(text: str) -> str:
         text = _SUPERSCRIPT.sub(_as_power, _INVISIBLE.sub("", text))
         text = unicodedata.normalize("NFKC", _BEFORE_FRACTION.sub(" ", text))
         text = _DASH.sub(" - ", _NUMBER_DASH.sub(" to ", text.translate(_PLAIN)))
-    if any(mark in text for mark in "*_`#>-•"):
+    if _may_hold_markup(text):
         text = _MARKUP.sub("", text)
     text = " ".join(text.split())
     return _CITATION_MARK.sub("", text) if text.endswith("]") else text
 
 
+def _may_hold_markup(text: str) -> bool:
+    """Rules most prose out at once: a hyphen inside of a line is no bullet."""
+    return "*" in text or "_" in text or "`" in text or "\n" in text or text.lstrip()[:1] in "#>-•"
+
+
 def fold(text: str) -> str:
     """Tidied text without case, leading article and outer punctuation."""
-    text = tidy(text).casefold()
+    return fold_tidied(tidy(text))
+
+
+def fold_tidied(text: str) -> str:
+    """As `fold`, of a text that is tidy already."""
+    text = text.casefold()
     previous = ""
     while text != previous:
         previous = text
@@ -100,6 +110,8 @@ def tokens(text: str) -> list[Token]:
     return [_token(match.lastgroup or "mark", match.group()) for match in _TOKEN.finditer(text)]
 
 
+# Words repeat, within an answer and between answers.
+@lru_cache(maxsize=16384)
 def _token(kind: str, text: str) -> Token:
     if kind in ("plain", "word"):
         return Token("code", text, text) if _CAMEL.search(text) else Token("word", text, text.casefold())
