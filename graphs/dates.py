@@ -34,11 +34,12 @@ class Date:
     """The notation, where day and month can't be told apart ("03/12/2024")."""
 
     def agrees(self, other: Date) -> bool:
-        """No part differs; what one leaves open the other may say. Ambiguous dates agree with themselves."""
+        """No part differs, and one says all that the other does; ambiguous dates agree with themselves."""
         if self.written or other.written:
             return self.written == other.written
         pairs = (self.year, other.year), (self.month, other.month), (self.day, other.day)
-        return all(not mine or not theirs or mine == theirs for mine, theirs in pairs)
+        nested = any(all(pair[one] or not pair[1 - one] for pair in pairs) for one in (0, 1))
+        return nested and all(not mine or not theirs or mine == theirs for mine, theirs in pairs)
 
     def __str__(self) -> str:
         if self.written:

@@ -16,6 +16,7 @@ from proxycouncil.graphs.answers import Canonical
 from proxycouncil.graphs.content import Content
 from proxycouncil.graphs.dates import Date
 from proxycouncil.graphs.quantities import Amount
+from proxycouncil.graphs.wording import stem
 
 Similarity: TypeAlias = Sequence[Sequence[float]]
 """Cosines of every pair of answers, in the order of the answers."""
@@ -25,6 +26,15 @@ Entailed: TypeAlias = Mapping[tuple[str, str], float]
 
 FOLLOWS = 0.5
 """From this probability on one text follows from another."""
+
+_APART = frozenset(
+    stem(word)
+    for word in "new north south east west northern southern eastern western upper lower inner outer".split()
+)
+"""Before a name they make another one: York and New York."""
+
+_LONG = 3
+"""Letters of an acronym that may stand for the parts of one word; words that may be written as one."""
 
 FLOOR = 0.1
 """Free texts of several words below this cosine are never the same."""
@@ -39,6 +49,7 @@ def compatible(a: Canonical, b: Canonical, *, tolerance: float = 0.0) -> bool:
         and _nested(a.content.echoes, b.content.echoes)
         and _nested(a.content.codes, b.content.codes)
         and _nested(a.content.names, b.content.names)
+        and a.content.chosen == b.content.chosen
         and _counts_alike(a, b, tolerance)
     )
 
@@ -51,12 +62,14 @@ def same(a: Canonical, b: Canonical, *, tolerance: float = 0.0) -> bool:
         return True
     if "choice" in (a.kind, b.kind):
         return a.kind == b.kind and a.value == b.value
-    if a.items or b.items:
+    if a.items and b.items:
         return a.items == b.items and _qualified_alike(a, b)
     if _abbreviates(a, b) or _abbreviates(b, a):
         return _qualified_alike(a, b) and not (_moments(a) or _moments(b))
-    if a.content.words == b.content.words and _within(a, b, tolerance) and _within(b, a, tolerance):
-        agree = a.polarity == b.polarity and (_says_more(a) or _opens_alike(a, b))
+    if _spelt_alike(a, b) and _within(a, b, tolerance) and _within(b, a, tolerance):
+        agree = (a.polarity == b.polarity or not (a.polarity and b.polarity)) and (
+            _says_more(a) or _opens_alike(a, b)
+        )
     else:
         agree = _contains(a, b, tolerance) or _contains(b, a, tolerance)
     return agree and compatible(a, b, tolerance=tolerance)
@@ -193,7 +206,14 @@ def _openings(answer: Canonical) -> frozenset[object] | None:
         begins.append(word)
         if word not in said.names:
             break
-    whole = [(answer.items,), (said.acronym, "short"), (said.initials, "short")]
+    joined = "".join(said.words) if len(said.words) <= _LONG else ""
+    whole = [
+        (joined, "joined"),
+        (answer.items,),
+        (said.acronym, "short"),
+        (said.initials, "short"),
+        (said.combined, "short"),
+    ]
     return frozenset([*begins, *(one for one in whole if one[0])])
 
 
@@ -218,7 +238,9 @@ def _far_apart(
 def _contains(long: Canonical, short: Canonical, tolerance: float) -> bool:
     """Whether the long answer begins by saying the short one and adds only detail."""
     said, moments = short.content.words, _moments(short)
-    if said:
+    if long.items:
+        leads = False
+    elif said:
         short_enough = not long.open or 2 * len(said) >= len(long.content.words)
         leads = short_enough and _leads(said, long.content)
     else:
@@ -233,14 +255,24 @@ def _leads(said: tuple[str, ...], content: Content) -> bool:
         stop = start + len(said)
         if head[start:stop] == said:
             return stop in content.phrase_ends
-        if head[start] not in content.names:
+        if head[start] not in content.names or head[start] in _APART:
             return False
     return False
 
 
+def _spelt_alike(a: Canonical, b: Canonical) -> bool:
+    """The same words, however they are joined: e-mail and email."""
+    mine, theirs = a.content.words, b.content.words
+    if mine == theirs:
+        return True
+    few = len(mine) != len(theirs) and max(len(mine), len(theirs)) <= _LONG
+    return few and "".join(mine) == "".join(theirs)
+
+
 def _says_more(answer: Canonical) -> bool:
-    """Whether an answer says anything that the question did not."""
-    return bool(answer.content.words or answer.polarity or _moments(answer))
+    """Whether an answer says anything that the question did not; "rarely" and "nobody" do."""
+    said = answer.content
+    return bool(said.words or answer.polarity or said.negations or said.qualifiers or _moments(answer))
 
 
 def _opens_alike(a: Canonical, b: Canonical) -> bool:
@@ -305,4 +337,6 @@ def _nested(a: frozenset[str], b: frozenset[str]) -> bool:
 def _abbreviates(short: Canonical, long: Canonical) -> bool:
     """`WTO` and "World Trade Organization"."""
     acronym = short.content.acronym
+    if len(acronym) >= _LONG and acronym == long.content.combined:
+        return True
     return bool(acronym) and acronym == long.content.initials

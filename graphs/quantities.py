@@ -23,6 +23,10 @@ _TIMES = frozenset({"hour", "minute", "day", "week", "month", "year", "decade", 
 _ABOUT = frozenset("about around roughly approximately approx nearly almost circa ca some ~".split())
 _BOUNDS_BEFORE = {
     ("at", "least"): ">=", ("no", "less", "than"): ">=", ("no", "fewer", "than"): ">=", ("≥",): ">=",
+    ("no", "younger", "than"): ">=", ("not", "less", "than"): ">=", ("not", "under"): ">=",
+    ("not", "fewer", "than"): ">=", ("not", "younger", "than"): ">=",
+    ("no", "older", "than"): "<=", ("not", "more", "than"): "<=", ("not", "over"): "<=",
+    ("not", "older", "than"): "<=",
     (">", "="): ">=", ("a", "minimum", "of"): ">=", ("minimum",): ">=",
     ("more", "than"): ">", ("greater", "than"): ">", ("over",): ">", ("above",): ">", (">",): ">",
     ("exceeding",): ">",
@@ -161,6 +165,8 @@ def _bounded(tokens: Sequence[Token], span: Span, floor: int) -> Span:
             break
     amount = span.amount
     after = word_at(tokens, stop + 1)
+    if not bound and word_at(tokens, stop) == "at" and after in ("least", "most"):
+        bound, stop = {"least": ">=", "most": "<="}[after], stop + 2
     if word_at(tokens, stop) in ("or", "and") and after in _BOUNDS_AFTER:
         bound, stop = _BOUNDS_AFTER[after], stop + 2
         if after in _YEARS_OLD and not amount.dimension:
