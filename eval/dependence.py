@@ -18,6 +18,9 @@ from proxycouncil.eval.polls import LabelledPoll
 _LEAST_BOTH_WRONG = 10
 """Questions on which both are wrong; below, a rate says nothing."""
 
+_LEAST_TOGETHER = 20
+"""Questions that two members were both heard on; below, a correlation says nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class SameWrong:
@@ -50,6 +53,21 @@ def correlations(cases: Sequence[LabelledPoll], members: Sequence[str]) -> Float
     found = standard.T @ standard
     np.fill_diagonal(found, 1.0)
     return np.asarray(found, dtype=np.float64)
+
+
+def mean_correlation(cases: Sequence[LabelledPoll], members: Sequence[str]) -> float:
+    """Mean correlation of being right over pairs of members, in [0, 1].
+
+    Each pair over the questions on which both were heard, and worth as many: specialists who are never asked
+    together have nothing to correlate. 0 where no pair was heard often enough.
+    """
+    found, sizes = [], []
+    for pair in combinations(sorted(members), 2):
+        both = [case for case in cases if case.poll.members.issuperset(pair)]
+        if len(both) >= _LEAST_TOGETHER:
+            found.append(float(correlations(both, pair)[0, 1]))
+            sizes.append(len(both))
+    return max(0.0, float(np.average(found, weights=sizes))) if found else 0.0
 
 
 def same_wrong(cases: Sequence[LabelledPoll], members: Sequence[str]) -> list[SameWrong]:

@@ -92,26 +92,38 @@ class _Fitted:
     none: float
 
 
+@dataclass(frozen=True, slots=True)
+class Pull:
+    """How strongly weights are drawn to their common mean, and what their scores are then divided by."""
+
+    strength: float
+    temperature: float = 1.0
+
+
 def fit_joint(
-    cases: Sequence[LabelledPoll], members: Sequence[str], *, strength: float | None = None
+    cases: Sequence[LabelledPoll], members: Sequence[str], *, pull: Pull | None = None
 ) -> JointRule:
     """The joint rule of these members; with fewer than `ENOUGH` labels the cold one.
 
     Args:
         cases: labelled polls of these members.
         members: whose weights are wanted, in any order.
-        strength: of the pull to the common mean; None: found by cross-validation, with a temperature.
+        pull: to the common mean; None: `best_pull`.
     """
     seats = sorted(members)
     table = _Table.of(cases, seats)
     if len(table) < ENOUGH:
         return fit_cold(cases, members)
-    if strength is not None:
-        return _rule(_fit(table, strength), seats, 1.0)
+    pull = pull or best_pull(cases, members)
+    return _rule(_fit(table, pull.strength), seats, pull.temperature)
+
+
+def best_pull(cases: Sequence[LabelledPoll], members: Sequence[str]) -> Pull:
+    """Strength and temperature of the least log-loss on folds that were not fitted on."""
+    table = _Table.of(cases, sorted(members))
     held_out = _held_out(table)
     best = min(STRENGTHS, key=lambda strength: (_log_loss(held_out[strength], table.right), -strength))
-    temperature = _temperature(held_out[best], table.right)
-    return _rule(_fit(table, best), seats, temperature)
+    return Pull(best, _temperature(held_out[best], table.right))
 
 
 def fit_cold(cases: Sequence[LabelledPoll], members: Sequence[str]) -> JointRule:

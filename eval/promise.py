@@ -1,4 +1,4 @@
-"""Fits confidence and threshold to a council's own runs, and says in one sentence what that buys.
+"""Fits votes, confidence and threshold to a council's own runs, and says in one sentence what that buys.
 
 Knows saved runs; knows neither models nor where anything is kept. What holds: on questions like those it was
 fitted on, at most `target_risk` of what is answered is wrong, at 95 % confidence (Clopper–Pearson on a fixed
@@ -13,9 +13,13 @@ from typing import Any
 
 from proxycouncil.errors import UsageError
 from proxycouncil.eval.calibration import fit_confidence
+from proxycouncil.eval.fitting import VotedRun, accuracy_by_member, enough, fit_vote, fit_without
+from proxycouncil.eval.joint import ENOUGH
 from proxycouncil.eval.metrics import risk_bound
-from proxycouncil.eval.runs import Record, is_marked, leader_is_right
+from proxycouncil.eval.runs import Record, asked_of, ballots_of_turn, is_marked, leader_is_right, voted_run
 from proxycouncil.graphs.confidence import features
+from proxycouncil.graphs.fitted import FittedVote
+from proxycouncil.graphs.state import Tally
 
 LEVEL = 0.95
 _ERRORS = 2
@@ -33,6 +37,10 @@ class Promise:
     """Those on which the leading answer was right."""
     confidence: Mapping[str, Any]
     """The part `confidence` of a calibration file."""
+    vote: FittedVote | None
+    """The part `vote`; None where there were too few labels, so that route and evidence weigh the votes."""
+    members: Mapping[str, float]
+    """How often each was right, of the questions that it was heard on; empty without a fitted vote."""
 
     @property
     def kept(self) -> bool:
@@ -58,6 +66,28 @@ class Promise:
             f"{self.right} of {self.spoken} were right at all; as it stands it answers {self.coverage:.0%} "
             f"of questions and promises nothing"
         )
+
+    def votes(self) -> str:
+        """How votes will be weighed, for people."""
+        if self.vote is None:
+            return f"fewer than {ENOUGH} answered questions: votes stay weighed by the route and the evidence"
+        kind = "votes by route and evidence" if self.vote.weighed else "one vote a member"
+        leader = {"joint": "", "best": f" (the answer is {self.vote.best}'s)"}.get(
+            self.vote.leads, f" (the answer is that of the {self.vote.leads} rule)"
+        )
+        weights = ", ".join(
+            f"{name} {weight:.2f} (right {self.members[name]:.0%})"
+            for name, weight in sorted(self.vote.joint.weights.items(), key=lambda one: (-one[1], one[0]))
+        )
+        return (
+            f"weights fitted to {kind}{leader}: {weights}; "
+            f"correlation between members {self.vote.correlation:.2f}"
+        )
+
+    def parts(self) -> dict[str, Any]:
+        """What a calibration file keeps of it."""
+        fitted = {"confidence": dict(self.confidence)}
+        return fitted if self.vote is None else fitted | {"vote": self.vote.plain()}
 
 
 def needed(risk: float, *, errors: int = 0) -> int:
@@ -86,14 +116,34 @@ def fit_promise(
         raise UsageError(
             "no question says what is right", hint='give each line "accepted": […] or "gold": "…"'
         )
-    spoken = [record for record in marked if record["tally"]["groups"]]
-    labels = [leader_is_right(record) for record in spoken]
+    runs = [voted_run(record) for record in marked]
+    vote = fit_vote(runs) if enough(runs) else None
+    if vote is None and any(record["tally"].get("weighed_by") == "fitted" for record in marked):
+        raise UsageError(
+            f"these runs were weighed by a calibration, and fewer than {ENOUGH} are too few to weigh anew",
+            hint="ask again without `council.calibration`, or give more questions",
+        )
+    tallies = [record["tally"] for record in marked] if vote is None else _recounted(marked, runs, vote)
+    spoken = [(record, tally) for record, tally in zip(marked, tallies, strict=True) if tally["groups"]]
+    labels = [leader_is_right(record, tally) for record, tally in spoken]
     fitted = fit_confidence(
-        [features(record["tally"], record["ballots"], record["route"]) for record in spoken],
+        [features(tally, ballots_of_turn(record), record["route"]) for record, tally in spoken],
         labels,
-        groups=[str(record.get("entry") or record["id"]) for record in spoken],
+        groups=[str(record.get("entry") or record["id"]) for record, _ in spoken],
         target_risk=target_risk,
         min_coverage=min(1.0, min_coverage * len(marked) / max(1, len(spoken))),
         fitted_on=fitted_on,
     )
-    return Promise(len(marked), len(spoken), sum(labels), fitted)
+    accuracy = {} if vote is None else accuracy_by_member(runs)
+    return Promise(len(marked), len(spoken), sum(labels), fitted, vote, accuracy)
+
+
+def _recounted(records: Sequence[Record], runs: Sequence[VotedRun], vote: FittedVote) -> list[Tally]:
+    """Every count by weights that were fitted without its fold, as they will be to questions to come."""
+    unseen = fit_without(runs, vote)
+    return [
+        unseen[run.equal.fold].recount(
+            record["tally"], ballots_of_turn(record), record["route"], question=asked_of(record)
+        )
+        for record, run in zip(records, runs, strict=True)
+    ]

@@ -15,7 +15,7 @@ import numpy as np
 
 from proxycouncil.errors import UsageError
 from proxycouncil.eval.dependence import effective_votes
-from proxycouncil.eval.joint import fit_joint
+from proxycouncil.eval.joint import Pull, fit_joint
 from proxycouncil.eval.metrics import Floats, risk_coverage, wilson
 from proxycouncil.eval.polls import LabelledPoll
 from proxycouncil.eval.revote import Revote, figures, revote
@@ -147,4 +147,4 @@ def _council(cases: Sequence[LabelledPoll], council: Sequence[str]) -> dict[str,
 
 
 def _steady(cases: Sequence[LabelledPoll], members: Sequence[str]) -> Decider:
-    return Joint(fit_joint(cases, members, strength=_STEADY_STRENGTH))
+    return Joint(fit_joint(cases, members, pull=Pull(_STEADY_STRENGTH)))

@@ -224,15 +224,15 @@ def chosen(cases: Sequence[LabelledPoll], members: Sequence[str]) -> str:
         for name, rule in CANDIDATES.items():
             decider = rule(seen, members)
             right[name] += [decider.decide(case.poll).share_right(case.right) for case in unseen]
-    return max(CANDIDATES, key=lambda name: _lead(right[name], right["joint"]))
+    return max(CANDIDATES, key=lambda name: standard_lead(right[name], right["joint"]))
 
 
-def _lead(mine: Sequence[float], joint: Sequence[float]) -> float:
+def standard_lead(mine: Sequence[float], joint: Sequence[float]) -> float:
     """By how much more than one standard error a rule is ahead; 0 for the joint rule itself."""
     ahead = [a - b for a, b in zip(mine, joint, strict=True)]
     mean = fsum(ahead) / len(ahead)
-    spread = math.sqrt(fsum((one - mean) ** 2 for one in ahead)) / len(ahead)
-    return mean - spread
+    spread = math.sqrt(fsum((one - mean) ** 2 for one in ahead) / max(1, len(ahead) - 1) / len(ahead))
+    return round(mean - spread, 9)
 
 
 CANDIDATES: Mapping[str, Rule] = {"joint": joint, "best": best_member, "majority-best": majority_best}

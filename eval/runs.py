@@ -16,12 +16,14 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from proxycouncil.errors import UsageError
+from proxycouncil.eval.fitting import VotedRun
 from proxycouncil.eval.metrics import is_right
 from proxycouncil.eval.polls import LabelledPoll, members_of
 from proxycouncil.eval.splits import read_records
 from proxycouncil.graphs.answers import canonical
 from proxycouncil.graphs.grouping import group, same
-from proxycouncil.graphs.poll import Poll, poll_of
+from proxycouncil.graphs.poll import Poll, poll_of, weighed_poll
+from proxycouncil.graphs.state import Tally
 
 Record: TypeAlias = Mapping[str, Any]
 
@@ -74,9 +76,9 @@ def is_marked(record: Record) -> bool:
     return "accepted" in record or "gold" in record
 
 
-def leader_is_right(record: Record) -> bool:
-    """Whether the answer that leads the count is right."""
-    return _is_right(record["tally"]["groups"][0]["text"], record, _asked(record))
+def leader_is_right(record: Record, tally: Tally | None = None) -> bool:
+    """Whether the answer that leads the count is right; by default the count that was kept."""
+    return _is_right((tally or record["tally"])["groups"][0]["text"], record, asked_of(record))
 
 
 def answer_of(record: Record) -> str:
@@ -162,10 +164,31 @@ def _keys(texts: Sequence[str], question: str) -> list[str | None]:
     return keys
 
 
-def _of_run(record: Record, name: str) -> LabelledPoll:
-    ballots, tally = record["ballots"], record["tally"]
-    poll = poll_of(tally, [ballot for ballot in ballots if _in_time(ballot, ballots)])
-    question, marked = _asked(record), is_marked(record)
+def voted_run(record: Record) -> VotedRun:
+    """One of a council's own runs, its votes both equal and weighed by route and evidence."""
+    name = str(record["id"])
+    return VotedRun(_of_run(record, name), _of_run(record, name, weighed=True))
+
+
+def ballots_of_turn(record: Record) -> list[Any]:
+    """The ballots of the turn that was counted: one that came after it has another stamp."""
+    ballots = record["ballots"]
+    return [ballot for ballot in ballots if ballot["turn"] == ballots[0]["turn"]]
+
+
+def asked_of(record: Record) -> str:
+    """The question as it was understood."""
+    return str(record.get("standalone") or record.get("question") or record["decision"]["question"])
+
+
+def _of_run(record: Record, name: str, *, weighed: bool = False) -> LabelledPoll:
+    ballots, tally = ballots_of_turn(record), record["tally"]
+    question, marked = asked_of(record), is_marked(record)
+    poll = (
+        weighed_poll(tally, ballots, record["route"], question=question)
+        if weighed
+        else poll_of(tally, ballots)
+    )
     right = frozenset(
         place for place, text in enumerate(poll.candidates) if marked and _is_right(text, record, question)
     )
@@ -182,15 +205,6 @@ def _of_run(record: Record, name: str) -> LabelledPoll:
         question=question,
         group=str(record.get("entry") or ""),
     )
-
-
-def _asked(record: Record) -> str:
-    return str(record.get("standalone") or record.get("question") or record["decision"]["question"])
-
-
-def _in_time(ballot: Record, ballots: Sequence[Record]) -> bool:
-    """Of the turn that was counted: a ballot that came after it has another stamp."""
-    return bool(ballot["turn"] == ballots[0]["turn"])
 
 
 def _is_right(text: str, record: Record, question: str) -> bool:

@@ -17,11 +17,12 @@ from proxycouncil.errors import UsageError
 from proxycouncil.graphs.asked import AUXILIARIES, Asked, asked
 from proxycouncil.graphs.content import EMPTY, Content, content, items
 from proxycouncil.graphs.dates import Date, DateSpan, dates
+from proxycouncil.graphs.listing import Listing
 from proxycouncil.graphs.quantities import Amount, Span, amounts
-from proxycouncil.graphs.reticence import is_refusal, unhedged
+from proxycouncil.graphs.reticence import is_refusal, only_refuses, unhedged
 from proxycouncil.graphs.structured import canonical_json, fields
 from proxycouncil.graphs.units import Unit
-from proxycouncil.graphs.wording import Token, fold, stem, tidy, tokens
+from proxycouncil.graphs.wording import Token, fold_tidied, stem, tidy, tokens
 
 __all__ = ["HEDGED", "NOTHING", "Canonical", "Kind", "canonical", "is_refusal", "parse_confidence"]
 
@@ -76,12 +77,12 @@ def canonical(text: str | None, *, question: str = "") -> Canonical:
 
 
 def _field(text: str, *, question: str) -> str:
-    return canonical(text, question=question).value or fold(text)
+    return canonical(text, question=question).value or fold_tidied(tidy(text))
 
 
 def _once(text: str, question: Asked) -> Canonical:
     plain, hedged = unhedged(tidy(text))
-    return NOTHING if is_refusal(plain) else _read(plain, question, hedged=hedged)
+    return NOTHING if only_refuses(plain) else _read(plain, question, hedged=hedged)
 
 
 def _settled(value: str, question: Asked) -> str:
@@ -122,31 +123,50 @@ def _number(value: object) -> float | None:
 
 
 def _read(text: str, question: Asked, *, hedged: bool) -> Canonical:
-    choice = _CHOICE.match(fold(text))
+    choice = _CHOICE.match(fold_tidied(text)) if len(text) <= _SHORT else None
     if choice:
         return Canonical("choice", choice.group(1).upper(), hedged=hedged)
     words = tokens(text)
     days = dates(words)
     taken = {index for day in days for index in range(day.start, day.stop)}
-    counts = [span for span in amounts(words) if taken.isdisjoint(range(span.start, span.stop))]
+    counts = [
+        span
+        for span in amounts(words)
+        if taken.isdisjoint(range(span.start, span.stop)) and not _stands_for_a_noun(span, words, question)
+    ]
     taken |= {index for span in counts for index in range(span.start, span.stop)}
     said = content(words, taken, question)
-    listed = () if counts or days else items(text)
+    if _is_zero(words, said, question, counts or days):
+        counts, said = [Span(Amount(0.0), 0, len(words))], EMPTY
+    listed, sequenced = Listing() if counts or days else items(text, question)
+    listed = listed if question.ordered or sequenced else tuple(sorted(listed))
     polarity = _polarity(words, said, question)
     found = _moments(counts, question), tuple(day.date for day in days)
     kind = _kind(found, said, polarity, listed)
     return Canonical(
         kind=kind,
-        value=_value(kind, text, found, polarity, listed, question),
+        value=_value(kind, text, found, polarity, listed),
         amounts=found[0],
         dates=found[1],
         head_moments=_before(counts, said.head_stop) + _before(days, said.head_stop),
         polarity=polarity,
         content=said,
-        items=listed if question.ordered else tuple(sorted(listed)),
+        items=listed,
         open=question.open,
         hedged=hedged,
     )
+
+
+def _is_zero(words: Sequence[Token], said: Content, question: Asked, counts: Sequence[object]) -> bool:
+    """`none`, where the question asks how many."""
+    bare = not said.words and not said.codes and not said.qualifiers and not said.echoes
+    return question.counted and not counts and bare and said.negations == 1 and words[0].folded not in _NO
+
+
+def _stands_for_a_noun(span: Span, words: Sequence[Token], question: Asked) -> bool:
+    """The "one" of "it isn't one"."""
+    last = span.stop >= len(words) or words[span.stop].kind == "mark"
+    return bool(question.polar) and last and span.stop - span.start == 1 and words[span.start].folded == "one"
 
 
 def _before(spans: Sequence[Span | DateSpan], stop: int) -> int:
@@ -216,7 +236,6 @@ def _value(
     found: tuple[tuple[Amount, ...], tuple[Date, ...]],
     polarity: Polarity,
     listed: Sequence[tuple[str, ...]],
-    question: Asked,
 ) -> str:
     if kind == "number" and not found[0][0].written:
         return str(found[0][0])
@@ -225,6 +244,5 @@ def _value(
     if kind == "yesno":
         return polarity
     if kind == "set":
-        parts = [" ".join(item) for item in listed]
-        return " | ".join(parts if question.ordered else sorted(parts))
-    return fold(text)
+        return " | ".join(" ".join(item) for item in listed)
+    return fold_tidied(text)

@@ -16,7 +16,8 @@ AUXILIARIES = frozenset(
 _LAST_SENTENCE = re.compile(r"[^.?!]+[.?!]*\s*$")
 _ORDER = re.compile(
     r"\b(?:order(?:ed)?|sequence|rank(?:ing|ed)?|chronological|ascending|descending|stages?|steps?|phases?|series"
-    r"|first|last|next|then|before|after|follow(?:s|ed)?|largest|smallest|top)\b",
+    r"|first|last|next|then|before|after|follow(?:s|ed)?|largest|smallest|top|respectively)\b"
+    r"|\b(?:who|which|what|whose)\b.*\band (?:who|which|what|whose)\b",
     re.IGNORECASE,
 )
 _ACCOUNT = re.compile(
@@ -29,7 +30,13 @@ _ACCOUNT = re.compile(
 )
 _AGE = re.compile(r"\bhow old\b|\bat what age\b", re.IGNORECASE)
 _PERCENT = re.compile(r"\b(percent|per cent|percentage)\b|%", re.IGNORECASE)
-_RATIO = re.compile(r"\b(fraction|proportion|share|ratio|probability|what part|how much of)\b", re.IGNORECASE)
+_RATIO = re.compile(
+    r"\b(fraction|proportion|share|ratio|probability|what part|how (?:much|many) of)\b", re.IGNORECASE
+)
+_COUNTED = re.compile(r"\bhow (?:many|much)\b", re.IGNORECASE)
+_LOCATIVE = frozenset(stem(word) for word in "lies located situated found sits stands".split())
+_TIMES = frozenset({stem("case"), stem("time")})
+_ARTICLES = frozenset({"a", "an", "the", "not"})
 _BOUND = re.compile(
     r"\bat (least|most)\b|\b(minimum|maximum|fewest|highest|lowest|longest|shortest)\b", re.IGNORECASE
 )
@@ -52,6 +59,10 @@ class Asked:
     ratio: bool = False
     bounded: bool = False
     """Asks for a least or a most, so that an answer need not say so."""
+    counted: bool = False
+    """Asks how many: "none" is a number."""
+    choices: frozenset[str] = frozenset()
+    """Stems on both sides of each "or": what an answer may not leave to be guessed."""
 
 
 @lru_cache(maxsize=1024)
@@ -64,14 +75,28 @@ def asked(question: str) -> Asked:
     words = [token for token in tokens(text) if token.kind != "mark"]
     last = [token for token in tokens(sentence.group() if sentence else text) if token.kind != "mark"]
     return Asked(
-        stems=frozenset(stem(token.folded) for token in words),
+        stems=frozenset(stem(token.folded) for token in words) | _filling(words),
         polar=_polar(last),
         ordered=_ORDER.search(text) is not None,
         open=_ACCOUNT.match(sentence.group().strip() if sentence else text) is not None,
         unit=_unit(text),
         ratio=_RATIO.search(text) is not None,
         bounded=_BOUND.search(text) is not None,
+        counted=_COUNTED.search(text) is not None,
+        choices=_choices([token.folded for token in words]),
     )
+
+
+def _filling(words: list[Token]) -> frozenset[str]:
+    """What an answer may say for form's sake: something lies, is located or found; in all cases."""
+    text = {word.folded for word in words}
+    return (_LOCATIVE if "where" in text else frozenset()) | (_TIMES if "often" in text else frozenset())
+
+
+def _choices(words: list[str]) -> frozenset[str]:
+    places = [place for place, word in enumerate(words) if word == "or"]
+    beside = [words[at] for place in places for at in (place - 1, place + 1) if 0 <= at < len(words)]
+    return frozenset(stem(word) for word in beside if word not in _ARTICLES)
 
 
 def _polar(words: list[Token]) -> str:

@@ -161,15 +161,21 @@ def _of_leader(tally: Tally) -> dict[str, float]:
     if not tally["groups"]:
         return dict.fromkeys(("share", "margin", "members", "passages", "words"), 0.0)
     first = tally["groups"][0]
-    weights = [group["weight"] for group in tally["groups"]]
-    sure = (1.0 - tally["p_none"]) / (fsum(weights) or 1.0)
+    shares = _shares(tally)
     return {
-        "share": sure * weights[0],
-        "margin": sure * (weights[0] - (weights[1] if len(weights) > 1 else 0.0)),
+        "share": shares[0],
+        "margin": shares[0] - max(shares[1:], default=0.0),
         "members": float(len(first["members"])),
         "passages": float(len(first["passage_ids"])),
         "words": math.log1p(len(first["text"].split())),
     }
+
+
+def _shares(tally: Tally) -> list[float]:
+    """Of every group among all the weight, none included; probabilities where the weights were fitted."""
+    weights = [group["weight"] for group in tally["groups"]]
+    sure = (1.0 - tally["p_none"]) / (fsum(weights) or 1.0)
+    return [group.get("probability", sure * group["weight"]) for group in tally["groups"]]
 
 
 def _of_council(tally: Tally) -> dict[str, float]:

@@ -8,12 +8,16 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from proxycouncil.graphs.asked import AUXILIARIES, Asked
+from proxycouncil.graphs.clause import Clause
+from proxycouncil.graphs.listing import Listing, listing
 from proxycouncil.graphs.wording import Token, stem
 
 NEGATIONS = frozenset(
-    "no not never none nobody nothing neither nor without cannot hardly n't nowhere no-one".split()
+    "no not never none nobody nothing neither nor without cannot hardly n't nowhere no-one lack lacks lacked "
+    "lacking absence absent".split()
 )
 _PRONOUNS = frozenset(
     "it its they them their theirs he him his she her hers we us our you your i me my this that these those "
@@ -24,11 +28,12 @@ _HOLLOW = (
     | _PRONOUNS
     | frozenset(
         "a an the of at by for with as in on to than and so also too even just very about which "
-        "who whom whose what when where such called named known own get got".split()
+        "who whom whose what when where such called named known own get got one ones".split()
     )
 )
 _CLASSES = {
-    "all": "all every each always entire entirely whole",
+    "all": "all every each always entire entirely whole everyone everybody everything",
+    "nearly": "nearly almost virtually practically",
     "most": "most mostly mainly majority largely",
     "many": "many much numerous",
     "some": "some several sometimes occasionally",
@@ -42,6 +47,8 @@ _CLASSES = {
     "should": "should ought",
 }
 _QUALIFIERS = {word: name for name, words in _CLASSES.items() for word in words.split()}
+_SILENT = NEGATIONS | _QUALIFIERS.keys()
+"""Words that are compared as what they do to an answer, not as what it says."""
 _UNIVERSAL = frozenset({"all", "every", "each", "any"})
 _BREAKS = frozenset({",", ";", ":", "(", "-"})
 _SUBORDINATE = frozenset(
@@ -51,8 +58,14 @@ _PREPOSITIONS = frozenset("in on at from for with of to by during after before u
 _BE = frozenset("is are was were be been being".split())
 _FINITE = AUXILIARIES | _PRONOUNS | {"which", "who", "whom", "where", "when"}
 _SIGNS = frozenset("^+<>=/%")
-_ITEM_BREAK = re.compile(r"\s*(?:[,;|]\s*(?:and|or)\b|[,;|]|\b(?:and|or)\b|&)\s*", re.IGNORECASE)
-_CONJUNCTION = re.compile(r"\b(?:and|or)\b|&|\|", re.IGNORECASE)
+_STEM = re.compile("[a-z]{3,}?o(?=[a-z]{3})|[a-z]+")
+_FEW = 4
+_JOINS = frozenset({"and", "or", ","})
+_DENIAL = re.compile("(?:un|in|il|im|ir|non|dis)([a-z]{4,})|([a-z]{3,})less")
+_HALVES = {"am": "am", "pm": "pm", "bc": "bc", "bce": "bc", "pairs": "pair"}
+"""What changes the number before it: halves of a day, eras, pairs."""
+_SIDES = frozenset("before after since until by".split())
+"""Of a date: in 1990 is not after 1990."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +88,11 @@ class Content:
     qualifiers: frozenset[str] = frozenset()
     names: frozenset[str] = frozenset()
     codes: frozenset[str] = frozenset()
+    chosen: frozenset[str] = frozenset()
+    """Those of the question's alternatives that the head repeats."""
     initials: str = ""
+    combined: str = ""
+    """Initials as of a word made of stems: electro-encephalo-gram."""
     acronym: str = ""
 
 
@@ -87,19 +104,9 @@ def content(tokens: Sequence[Token], taken: Collection[int], asked: Asked) -> Co
     return _Reader(tokens, taken, asked).content()
 
 
-def items(text: str) -> tuple[tuple[str, ...], ...]:
-    """The members of a list ("a, b and c"), each as stems; empty where the text is no list."""
-    if not _CONJUNCTION.search(text) and text.count(",") < 2:
-        return ()
-    parts = [part.strip() for part in _ITEM_BREAK.split(text.strip(" .")) if part.strip()]
-    split = [re.findall(r"[^\W_]+(?:[-'][^\W_]+)*", part.casefold()) for part in parts]
-    if len(parts) < 2 or any(not words or len(words) > 5 or _FINITE & set(words) for words in split):
-        return ()
-    if any(words[0] in _PREPOSITIONS for words in split[1:]):
-        return ()
-    return tuple(
-        tuple(stem(word) for word in words if word not in _HOLLOW) or tuple(words) for words in split
-    )
+def items(text: str, asked: Asked) -> Listing:
+    """The members of a list ("a, b and c"); none where the text is no list."""
+    return listing(text, asked, finite=_FINITE, prepositions=_PREPOSITIONS, hollow=_HOLLOW)
 
 
 class _Reader:
@@ -111,6 +118,10 @@ class _Reader:
         self.asked = asked
         self.free = [index for index in range(len(tokens)) if index not in taken]
         self.shouted = not any(character.islower() for token in tokens for character in token.text)
+        words = [token.text for token in tokens if token.kind == "word"]
+        self.formula = len(words) > 1 and max(map(len, words)) == 1
+        self.denying = any(_negates(token) for token in tokens)
+        self.said = [self._means(index) for index in range(len(tokens))]
 
     def content(self) -> Content:
         """Everything at once."""
@@ -127,11 +138,13 @@ class _Reader:
             head=self._stems(head),
             phrase_ends=frozenset(n for n, index in enumerate(head, start=1) if self._phrase_ends(index)),
             head_stop=stop,
-            negations=sum(_negates(self.tokens[index]) for index in self.free),
+            negations=self._negations(),
             qualifiers=self._qualifiers(),
             names=self._names(),
             codes=frozenset(token.text for token in letters if token.kind == "code") - self.asked.stems,
-            initials="".join(token.folded[0] for token in meant) if len(meant) > 1 else "",
+            chosen=frozenset(self._stems([index for index in told if index < stop])) & self.asked.choices,
+            initials=_initials(meant),
+            combined=_combined(meant) if len(meant) <= _FEW else "",
             acronym=_acronym(meant),
         )
 
@@ -150,7 +163,8 @@ class _Reader:
         if word == ".":
             return self._ends_sentence(index)
         if word == "-":
-            return not (0 < index < len(self.tokens) - 1 and self.tokens[index - 1].kind == "word")
+            joins = ("word", "number")
+            return not (0 < index < len(self.tokens) - 1 and self.tokens[index - 1].kind in joins)
         if word in ("but", "who"):
             before = self.tokens[max(0, index - 3) : index]
             return not any(token.folded in _UNIVERSAL for token in before)
@@ -161,33 +175,68 @@ class _Reader:
         return self.tokens[index].text in ".!?" and (index == 0 or len(self.tokens[index - 1].text) > 2)
 
     def _told(self) -> list[int]:
-        """Tokens with a meaning of their own; "was V by X" reads X V, so that active and passive agree."""
-        agent: list[int] = []
-        rest: list[int] = []
-        target, passive = rest, False
+        """Tokens with a meaning of their own, agents before what they do: "X was V by Y" reads Y V X."""
+        clause = Clause(self._rank)
+        told: list[int] = []
         for index in self.free:
             token = self.tokens[index]
-            if token.folded == "by" and passive:
-                target, passive = agent, False
-            elif target is agent and token.text != "-" and (token.kind == "mark" or self._closes(index)):
-                target = rest
-            passive = passive or token.folded in _BE
+            if token.folded in _JOINS:
+                clause.join(listed=token.text != ",")
+            if token.folded == "by" and clause.passive:
+                clause.agent_begins()
+            elif clause.in_agent and token.text not in "-," and (token.kind == "mark" or self._closes(index)):
+                clause.agent_ends()
+            elif token.kind == "mark" and token.text in ".;:":
+                told += clause.read()
+                clause = Clause(self._rank)
+            if token.folded in _BE:
+                clause.verb_begins()
             if self._says(index):
-                target.append(index)
-        return agent + rest
+                clause.add(index)
+        return told + clause.read()
+
+    def _rank(self, index: int) -> str:
+        return "" if self.asked.ordered else stem(self.tokens[index].folded)
 
     def _closes(self, index: int) -> bool:
         """A preposition ends an agent."""
         return self.tokens[index].folded in _PREPOSITIONS
 
+    def _negations(self) -> int:
+        """How often it denies; "No, it is not" denies once."""
+        found = [
+            index
+            for index in self.free
+            if not self.said[index] and (_negates(self.tokens[index]) or self._denies(self.tokens[index]))
+        ]
+        opens = len(found) > 1 and found[0] == 0 and self.tokens[0].folded == "no"
+        return len(found) - (opens and self.tokens[1].kind == "mark")
+
+    def _denies(self, token: Token) -> bool:
+        """`illegal`, where the question asks whether it is legal."""
+        denied = _denied(token.folded)
+        return bool(denied) and not denied.isdisjoint(self.asked.stems)
+
     def _says(self, index: int) -> bool:
+        return self.said[index]
+
+    def _means(self, index: int) -> bool:
         token = self.tokens[index]
         if token.kind == "mark":
-            return token.text in _SIGNS
+            return token.text in _SIGNS or (token.text == "-" and (self.formula or self._charges(index)))
         word = token.folded
+        if word in _HALVES and index > 0 and index - 1 in self.taken:
+            return False
         if word in _HOLLOW:
-            return not self.shouted and _stands_out(token, index)
-        return word not in _QUALIFIERS and not _negates(token) and not (index == 0 and word in ("yes", "no"))
+            return self.formula or (not self.shouted and _stands_out(token, index))
+        if (word == "any" and self.denying) or self._denies(token):
+            return False
+        return word not in _SILENT and not word.endswith("n't") and not (index == 0 and word == "yes")
+
+    def _charges(self, index: int) -> bool:
+        """A minus behind the last word of a phrase: an ion, a blood group, a grade."""
+        after = self.tokens[index + 1] if index + 1 < len(self.tokens) else None
+        return index > 0 and self.tokens[index - 1].kind != "mark" and (after is None or after.kind == "mark")
 
     def _stems(self, indexes: Sequence[int]) -> tuple[str, ...]:
         return tuple(stem(self.tokens[index].folded) for index in indexes)
@@ -197,9 +246,11 @@ class _Reader:
         after = index + 1
         if after >= len(self.tokens) or after in self.taken:
             return True
+        if self.tokens[index].folded.endswith(("'s", "s'")):
+            return False
         following = self.tokens[after]
         if following.kind == "mark":
-            return following.text != "-"
+            return following.text != "-" and following.text not in _SIGNS
         if not self._says(after) or stem(following.folded) in self.asked.stems:
             return True
         return self.tokens[index].text[0].isupper() and following.text[0].islower()
@@ -207,15 +258,35 @@ class _Reader:
     def _qualifiers(self) -> frozenset[str]:
         """Classes of quantity, frequency, condition and modality that the question does not set itself."""
         found = {
-            _QUALIFIERS[word] for index in self.free if (word := self.tokens[index].folded) in _QUALIFIERS
+            "some" if self._a_few(index) else _QUALIFIERS[word]
+            for index in self.free
+            if (word := self.tokens[index].folded) in _QUALIFIERS and not self._at_all(index)
         }
-        return frozenset(found - {_QUALIFIERS[word] for word in self.asked.stems if word in _QUALIFIERS})
+        beside = {name for index in self.free if (name := self._beside_a_number(index))}
+        asked = {_QUALIFIERS.get(word, word) for word in self.asked.stems}
+        return frozenset((found | beside) - asked)
+
+    def _a_few(self, index: int) -> bool:
+        """Some; "few" alone is hardly any."""
+        return self.tokens[index].folded == "few" and index > 0 and self.tokens[index - 1].folded == "a"
+
+    def _at_all(self, index: int) -> bool:
+        """`not at all` says no more than "not"."""
+        return self.tokens[index].folded == "all" and index > 0 and self.tokens[index - 1].folded == "at"
+
+    def _beside_a_number(self, index: int) -> str:
+        """`pm` after a number, "after" before one: which half of the day, which side of the date."""
+        word = self.tokens[index].folded
+        if index > 0 and index - 1 in self.taken and word in _HALVES:
+            return _HALVES[word]
+        return word if word in _SIDES and index + 1 in self.taken else ""
 
     def _names(self) -> frozenset[str]:
         """Capitalised words, those at the start of a sentence only before another one."""
         if self.shouted:
             return frozenset()
-        capitals = {index for index in self.free if self._capital(index)}
+        tokens = self.tokens
+        capitals = {n for n in self.free if tokens[n].text[0].isupper() and self._capital(n)}
         names = {
             stem(self.tokens[index].folded)
             for index in capitals
@@ -235,6 +306,27 @@ def _stands_out(token: Token, index: int) -> bool:
 
 def _negates(token: Token) -> bool:
     return token.folded in NEGATIONS or token.folded.endswith("n't")
+
+
+def _initials(words: Sequence[Token]) -> str:
+    """Of several words; "(CNS)" behind the words that it stands for is none of them."""
+    letters = "".join(token.folded[0] for token in words)
+    bare = letters[:-1] if len(words) > 2 and words[-1].folded == letters[:-1] else letters
+    return bare if len(words) > 1 else ""
+
+
+@lru_cache(maxsize=8192)
+def _denied(word: str) -> frozenset[str]:
+    """What a word may deny: stems of "legal" for "illegal", of "harm" for "harmless"."""
+    found = _DENIAL.fullmatch(word)
+    bases = [base for base in found.groups() if base] if found else []
+    return frozenset(stem(base) for base in bases)
+
+
+def _combined(words: Sequence[Token]) -> str:
+    """`eeg` of "electroencephalogram": Greek and Latin stems are joined by an o."""
+    parts = [part for token in words for part in _STEM.findall(token.folded)]
+    return "".join(part[0] for part in parts) if len(parts) > len(words) else ""
 
 
 def _acronym(words: Sequence[Token]) -> str:

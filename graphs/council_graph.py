@@ -34,7 +34,7 @@ from proxycouncil.graphs.state import (
     Message,
 )
 from proxycouncil.graphs.understand import stand_alone
-from proxycouncil.graphs.vote import count, nobody_asked
+from proxycouncil.graphs.vote import count, fitted_vote, nobody_asked
 
 HISTORY_TURNS = 20
 """Turns of a conversation that are kept in state."""
@@ -191,6 +191,7 @@ def _stop_if_settled(assignment: Assignment, ballots: list[Ballot], context: Cou
         question=assignment["question"],
         readings=context.settings.ballots,
         quorum=context.settings.quorum,
+        fitted=fitted_vote(context),
     ):
         context.consultation.settle(assignment["turn"])
 

@@ -34,11 +34,12 @@ class Date:
     """The notation, where day and month can't be told apart ("03/12/2024")."""
 
     def agrees(self, other: Date) -> bool:
-        """No part differs; what one leaves open the other may say. Ambiguous dates agree with themselves."""
+        """No part differs, and one says all that the other does; ambiguous dates agree with themselves."""
         if self.written or other.written:
             return self.written == other.written
         pairs = (self.year, other.year), (self.month, other.month), (self.day, other.day)
-        return all(not mine or not theirs or mine == theirs for mine, theirs in pairs)
+        nested = any(all(pair[one] or not pair[1 - one] for pair in pairs) for one in (0, 1))
+        return nested and all(not mine or not theirs or mine == theirs for mine, theirs in pairs)
 
     def __str__(self) -> str:
         if self.written:
@@ -60,19 +61,16 @@ class DateSpan(NamedTuple):
 def dates(tokens: Sequence[Token]) -> list[DateSpan]:
     """Every date in the text, left to right."""
     found: list[DateSpan] = []
-    index = 0
-    while index < len(tokens):
-        token = tokens[index]
-        begins = token.kind in _BEGINNINGS or token.folded in _MONTHS
-        span = (_numeric(token, index) or _named(tokens, index)) if begins else None
+    stop = 0
+    for index in [n for n, t in enumerate(tokens) if t.kind in _BEGINNINGS or t.folded in _MONTHS]:
+        span = (_numeric(tokens[index], index) or _named(tokens, index)) if index >= stop else None
         if span is None:
-            index += 1
             continue
         start = span.start
         while start > 0 and (tokens[start - 1].folded in _WEEKDAYS or _comma_after_weekday(tokens, start)):
             start -= 1
         found.append(span._replace(start=start))
-        index = span.stop
+        stop = span.stop
     return found
 
 

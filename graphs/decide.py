@@ -24,7 +24,8 @@ from proxycouncil.graphs.state import Ballot, Citation, Decision, Dissent, Group
 from proxycouncil.graphs.weighing import seat
 
 NONE_ABOVE = 0.5
-"""Abstain where "none of these" has more than this share."""
+"""Abstain where "none of these" has more than this share; where votes are weighed as fitted the confidence
+knows of it, and the threshold alone decides."""
 
 FLIPS_BELOW = 0.6
 """No consensus where at least this share of the members changed its answer with the order of passages."""
@@ -127,7 +128,7 @@ def _refusal(case: _Case) -> tuple[Outcome, str] | None:
         return "abstain", f"No quorum: {_of(case.live, tally)} could be heard, and {case.needs} are needed."
     if not tally["groups"]:
         return "abstain", f"{_all_of(tally)} found no answer in the passages."
-    if tally["p_none"] > NONE_ABOVE:
+    if tally["p_none"] > NONE_ABOVE and tally.get("weighed_by") != "fitted":
         return "abstain", "More speaks for none of the answers than for all of them together."
     if case.sure.value < case.needed:
         return "abstain", (

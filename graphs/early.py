@@ -9,12 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from math import fsum
 
+from proxycouncil.graphs.fitted import FittedVote
 from proxycouncil.graphs.state import Ballot, Route, Tally
 from proxycouncil.graphs.weighing import seat, seat_weights, tally
 
 
 def settled(
-    ballots: Iterable[Ballot], *, route: Route, turn: str, question: str, readings: int, quorum: int
+    ballots: Iterable[Ballot],
+    *,
+    route: Route,
+    turn: str,
+    question: str,
+    readings: int,
+    quorum: int,
+    fitted: FittedVote | None = None,
 ) -> bool:
     """Whether the rest of the council may be stopped.
 
@@ -29,6 +37,8 @@ def settled(
         question: as it was understood.
         readings: by each member.
         quorum: members that must have been heard before anything is settled.
+        fitted: how votes are weighed, where that was fitted; where a rule other than the joint one leads,
+            nobody is stopped.
     """
     asked = route["members"]
     cast = [ballot for ballot in ballots if ballot["turn"] == turn]
@@ -40,8 +50,12 @@ def settled(
     count = tally(heard, route=route, turn=turn, asked=asked, question=question)
     if len(count["answered"]) + len(count["abstained"]) < min(quorum, len(asked)):
         return False
-    weights = seat_weights(asked, route)
-    return lead(count) > fsum(weights[name] for name in coming)
+    if fitted is None:
+        weights = seat_weights(asked, route)
+        return lead(count) > fsum(weights[name] for name in coming)
+    swings = fitted.swings(asked, route)
+    ahead = fitted.lead(fitted.poll(count, heard, route, question=question))
+    return fitted.leads == "joint" and ahead > fsum(swings[name] for name in coming)
 
 
 def lead(count: Tally) -> float:

@@ -8,6 +8,7 @@ without such a model paraphrases stay apart.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
@@ -15,6 +16,7 @@ from proxycouncil.graphs.answers import Canonical
 from proxycouncil.graphs.content import Content
 from proxycouncil.graphs.dates import Date
 from proxycouncil.graphs.quantities import Amount
+from proxycouncil.graphs.wording import stem
 
 Similarity: TypeAlias = Sequence[Sequence[float]]
 """Cosines of every pair of answers, in the order of the answers."""
@@ -24,6 +26,15 @@ Entailed: TypeAlias = Mapping[tuple[str, str], float]
 
 FOLLOWS = 0.5
 """From this probability on one text follows from another."""
+
+_APART = frozenset(
+    stem(word)
+    for word in "new north south east west northern southern eastern western upper lower inner outer".split()
+)
+"""Before a name they make another one: York and New York."""
+
+_LONG = 3
+"""Letters of an acronym that may stand for the parts of one word; words that may be written as one."""
 
 FLOOR = 0.1
 """Free texts of several words below this cosine are never the same."""
@@ -38,6 +49,7 @@ def compatible(a: Canonical, b: Canonical, *, tolerance: float = 0.0) -> bool:
         and _nested(a.content.echoes, b.content.echoes)
         and _nested(a.content.codes, b.content.codes)
         and _nested(a.content.names, b.content.names)
+        and a.content.chosen == b.content.chosen
         and _counts_alike(a, b, tolerance)
     )
 
@@ -52,12 +64,14 @@ def same(a: Canonical, b: Canonical, *, tolerance: float = 0.0) -> bool:
         return False
     if "choice" in (a.kind, b.kind):
         return a.kind == b.kind and a.value == b.value
-    if a.items or b.items:
+    if a.items and b.items:
         return a.items == b.items and _qualified_alike(a, b)
     if _abbreviates(a, b) or _abbreviates(b, a):
         return _qualified_alike(a, b) and not (_moments(a) or _moments(b))
-    if a.content.words == b.content.words and _within(a, b, tolerance) and _within(b, a, tolerance):
-        agree = a.polarity == b.polarity and (_says_more(a) or _opens_alike(a, b))
+    if _spelt_alike(a, b) and _within(a, b, tolerance) and _within(b, a, tolerance):
+        agree = (a.polarity == b.polarity or not (a.polarity and b.polarity)) and (
+            _says_more(a) or _opens_alike(a, b)
+        )
     else:
         agree = _contains(a, b, tolerance) or _contains(b, a, tolerance)
     return agree and compatible(a, b, tolerance=tolerance)
@@ -101,13 +115,13 @@ def group(
         texts: the answers' own words, as `entailed` knows them.
         entailed: what follows from what.
     """
-    distinct = sorted({answer for answer in answers if answer.kind != "none"}, key=_key)
-    places = {answer: place for place, answer in enumerate(distinct)}
-    agree = _agreement(distinct, answers, places, similarity, tolerance)
+    distinct, place_of = _distinct(answers)
+    agree = _agreement(distinct, answers, place_of, similarity, tolerance)
     if entailed:
-        wordings: dict[Canonical, set[str]] = {answer: set() for answer in distinct}
-        for answer, text in zip(answers, texts, strict=True):
-            wordings.get(answer, set()).add(text)
+        wordings: list[set[str]] = [set() for _ in distinct]
+        for place, text in zip(place_of, texts, strict=True):
+            if place is not None:
+                wordings[place].add(text)
         for i, j in _entailing(distinct, wordings, entailed):
             agree[i].add(j)
             agree[j].add(i)
@@ -118,17 +132,16 @@ def group(
             cliques.append({place})
         else:
             home.add(place)
-    place_of = [places.get(answer) for answer in answers]
     return sorted([index for index, place in enumerate(place_of) if place in clique] for clique in cliques)
 
 
 def _entailing(
-    distinct: Sequence[Canonical], wordings: Mapping[Canonical, Collection[str]], entailed: Entailed
+    distinct: Sequence[Canonical], wordings: Sequence[Collection[str]], entailed: Entailed
 ) -> Iterator[tuple[int, int]]:
     """Places of answers that follow from each other, in all the wordings that each was given in."""
     for i, a in enumerate(distinct):
         for j in range(i):
-            pairs = [(one, two) for one in wordings[a] for two in wordings[distinct[j]]]
+            pairs = [(one, two) for one in wordings[i] for two in wordings[j]]
             forth = min(entailed.get((one, two), 0.0) for one, two in pairs)
             back = min(entailed.get((two, one), 0.0) for one, two in pairs)
             if same_by_meaning(a, distinct[j], forth=forth, back=back):
@@ -152,43 +165,84 @@ def _near(a: int, b: int, texts: Sequence[str], similarity: Similarity | None) -
     return len(mine & theirs) / len(mine | theirs) if mine | theirs else 1.0
 
 
-def _key(answer: Canonical) -> tuple[str, str]:
-    """Any total order of canonical forms will do, as long as it is not that of arrival."""
-    return answer.value, repr(answer)
+def _distinct(answers: Sequence[Canonical]) -> tuple[list[Canonical], list[int | None]]:
+    """The answers once each, and where each stands: in any order but that of arrival."""
+    first: dict[Canonical, int] = {}
+    seen = [None if one.kind == "none" else first.setdefault(one, len(first)) for one in answers]
+    values = Counter(one.value for one in first)
+    # Writing an answer out costs as much as reading it: only where the values alone are tied.
+    order = sorted(first, key=lambda one: (one.value, repr(one) if values[one.value] > 1 else ""))
+    place = {id(one): place for place, one in enumerate(order)}
+    moved = [place[id(one)] for one in first]
+    return order, [None if at is None else moved[at] for at in seen]
 
 
 def _agreement(
     distinct: Sequence[Canonical],
     answers: Sequence[Canonical],
-    places: dict[Canonical, int],
+    place_of: Sequence[int | None],
     similarity: Similarity | None,
     tolerance: float,
 ) -> list[set[int]]:
     """For each distinct answer those that are the same."""
-    far = _far_apart(answers, places, similarity)
+    far = _far_apart(answers, place_of, similarity)
     agree: list[set[int]] = [set() for _ in distinct]
+    openings = [_openings(answer) for answer in distinct]
     for i, a in enumerate(distinct):
         for j in range(i):
-            if (j, i) not in far and same(a, distinct[j], tolerance=tolerance):
+            if (j, i) in far or _open_otherwise(openings[i], openings[j]):
+                continue
+            if same(a, distinct[j], tolerance=tolerance):
                 agree[i].add(j)
                 agree[j].add(i)
     return agree
 
 
+def _openings(answer: Canonical) -> frozenset[object] | None:
+    """What another answer must share one of to be the same; None: any may be. Saves most comparisons."""
+    said = answer.content
+    if not said.words:
+        return None
+    begins = [said.words[0]]
+    for word in said.head:
+        begins.append(word)
+        if word not in said.names:
+            break
+    joined = "".join(said.words) if len(said.words) <= _LONG else ""
+    whole = [
+        (joined, "joined"),
+        (answer.items,),
+        (said.acronym, "short"),
+        (said.initials, "short"),
+        (said.combined, "short"),
+    ]
+    return frozenset([*begins, *(one for one in whole if one[0])])
+
+
+def _open_otherwise(a: frozenset[object] | None, b: frozenset[object] | None) -> bool:
+    return a is not None and b is not None and a.isdisjoint(b)
+
+
 def _far_apart(
-    answers: Sequence[Canonical], places: dict[Canonical, int], similarity: Similarity | None
+    answers: Sequence[Canonical], place_of: Sequence[int | None], similarity: Similarity | None
 ) -> set[tuple[int, int]]:
     """Pairs of free texts that embeddings keep apart."""
     if similarity is None:
         return set()
-    wordy = [(index, places[answer]) for index, answer in enumerate(answers) if len(answer.content.words) > 1]
+    wordy = [
+        (index, place)
+        for index, (answer, place) in enumerate(zip(answers, place_of, strict=True))
+        if place is not None and len(answer.content.words) > 1
+    ]
     return {(here, there) for i, here in wordy for j, there in wordy if similarity[i][j] < FLOOR}
 
 
 def _contains(long: Canonical, short: Canonical, tolerance: float) -> bool:
     """Whether the long answer begins by saying the short one and adds only detail."""
     said, moments = short.content.words, _moments(short)
-    if said:
+    if long.items:
+        leads = False
+    elif said:
         short_enough = not long.open or 2 * len(said) >= len(long.content.words)
         leads = short_enough and _leads(said, long.content)
     else:
@@ -203,14 +257,24 @@ def _leads(said: tuple[str, ...], content: Content) -> bool:
         stop = start + len(said)
         if head[start:stop] == said:
             return stop in content.phrase_ends
-        if head[start] not in content.names:
+        if head[start] not in content.names or head[start] in _APART:
             return False
     return False
 
 
+def _spelt_alike(a: Canonical, b: Canonical) -> bool:
+    """The same words, however they are joined: e-mail and email."""
+    mine, theirs = a.content.words, b.content.words
+    if mine == theirs:
+        return True
+    few = len(mine) != len(theirs) and max(len(mine), len(theirs)) <= _LONG
+    return few and "".join(mine) == "".join(theirs)
+
+
 def _says_more(answer: Canonical) -> bool:
-    """Whether an answer says anything that the question did not."""
-    return bool(answer.content.words or answer.polarity or _moments(answer))
+    """Whether an answer says anything that the question did not; "rarely" and "nobody" do."""
+    said = answer.content
+    return bool(said.words or answer.polarity or said.negations or said.qualifiers or _moments(answer))
 
 
 def _opens_alike(a: Canonical, b: Canonical) -> bool:
@@ -275,4 +339,6 @@ def _nested(a: frozenset[str], b: frozenset[str]) -> bool:
 def _abbreviates(short: Canonical, long: Canonical) -> bool:
     """`WTO` and "World Trade Organization"."""
     acronym = short.content.acronym
+    if len(acronym) >= _LONG and acronym == long.content.combined:
+        return True
     return bool(acronym) and acronym == long.content.initials

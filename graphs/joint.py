@@ -43,15 +43,29 @@ class JointRule:
 
     def odds(self, poll: Poll) -> Odds:
         """The probability of every candidate and of none of them; none is certain where nobody voted."""
-        usual, doubting = _mean(self.weights), _mean(self.doubt)
-        scores = [
-            fsum(self.weights.get(name, usual) * part for name, part in votes.items()) for votes in poll.votes
-        ]
+        *scores, none = self.scores(poll)
         if not scores:
             return Odds((), 1.0)
-        none = fsum(self.doubt.get(name, doubting) * part for name, part in poll.abstained.items())
-        shares = _softmax([*scores, self.none + none], self.temperature)
+        shares = _softmax([*scores, none], self.temperature)
         return Odds(tuple(shares[:-1]), shares[-1])
+
+    def scores(self, poll: Poll) -> list[float]:
+        """What the votes add up to: every candidate's, and last that of none of them."""
+        doubting = _mean(self.doubt)
+        none = fsum(self.doubt.get(name, doubting) * part for name, part in poll.abstained.items())
+        return [
+            *(fsum(self.weight(name) * part for name, part in votes.items()) for votes in poll.votes),
+            self.none + none,
+        ]
+
+    def weight(self, member: str) -> float:
+        """What a whole vote of this member adds to a candidate."""
+        return self.weights[member] if member in self.weights else _mean(self.weights)
+
+    def swing(self, member: str) -> float:
+        """By how much this member's whole vote can at most move one slot against another."""
+        doubt = self.doubt[member] if member in self.doubt else _mean(self.doubt)
+        return max(self.weight(member), doubt)
 
     def plain(self) -> dict[str, Any]:
         """For a calibration file."""

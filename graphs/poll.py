@@ -5,12 +5,14 @@ Knows neither texts nor weights: what means the same was settled before, what a 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from proxycouncil.graphs.answers import NOTHING, canonical
 from proxycouncil.graphs.confidence import ballots_of
-from proxycouncil.graphs.state import Ballot, Tally
-from proxycouncil.graphs.weighing import seat
+from proxycouncil.graphs.state import Ballot, Route, Tally
+from proxycouncil.graphs.weighing import quality, seat, seat_weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,28 +45,58 @@ class Poll:
 
 def poll_of(tally: Tally, ballots: Sequence[Ballot]) -> Poll:
     """The votes behind a count: every member's one vote, split evenly over its own live ballots."""
-    live = [ballot for ballot in ballots if ballot["status"] in ("answered", "abstained")]
+    return _poll(tally, ballots, lambda _: 1.0)
+
+
+def weighed_poll(tally: Tally, ballots: Sequence[Ballot], route: Route, *, question: str) -> Poll:
+    """As `poll_of`, each part as heavy as the route and the evidence make it; an average seat's vote is 1.
+
+    What a reading loses by poor evidence goes nowhere: it is less of a vote, not an abstention.
+    """
+    seats = {seat(name): size for name, size in vote_sizes(tally["asked"], route).items()}
+
+    def size(ballot: Ballot) -> float:
+        answers = ballot["status"] == "answered"
+        answer = canonical(ballot["text"], question=question) if answers else NOTHING
+        return seats[seat(ballot["member"])] * quality(ballot, answer)
+
+    return _poll(tally, ballots, size)
+
+
+def vote_sizes(asked: Sequence[str], route: Route) -> dict[str, float]:
+    """What each seat's vote is worth at best where votes are weighed by the route; the mean is 1."""
+    return {name: weight * len(asked) for name, weight in seat_weights(asked, route).items()}
+
+
+def _poll(tally: Tally, ballots: Sequence[Ballot], size: Callable[[Ballot], float]) -> Poll:
     names = {seat(name): name for name in tally["asked"]}
-    parts = {
-        name: 1.0 / count
-        for key, name in names.items()
-        if (count := sum(seat(ballot["member"]) == key for ballot in live))
-    }
-    votes = tuple(_summed(ballots_of(group, live), names, parts) for group in tally["groups"])
-    given = {name: sum(candidate.get(name, 0.0) for candidate in votes) for name in parts}
+    live = [
+        ballot
+        for ballot in ballots
+        if ballot["status"] in ("answered", "abstained") and seat(ballot["member"]) in names
+    ]
+    counts = Counter(seat(ballot["member"]) for ballot in live)
+    parts = [(ballot, size(ballot) / counts[seat(ballot["member"])]) for ballot in live]
+    places = [_place(ballot, tally) for ballot in live]
+
+    def summed(place: int | None) -> dict[str, float]:
+        total: dict[str, float] = {}
+        for (ballot, part), at in zip(parts, places, strict=True):
+            if at == place:
+                name = names[seat(ballot["member"])]
+                total[name] = total.get(name, 0.0) + part
+        return total
+
     return Poll(
         candidates=tuple(group["text"] for group in tally["groups"]),
-        votes=votes,
-        abstained={name: 1.0 - part for name, part in given.items() if 1.0 - part > 1e-9},
+        votes=tuple(summed(place) for place in range(len(tally["groups"]))),
+        abstained=summed(None),
     )
 
 
-def _summed(
-    ballots: Iterable[Ballot], names: Mapping[str, str], parts: Mapping[str, float]
-) -> dict[str, float]:
-    total: dict[str, float] = {}
-    for ballot in ballots:
-        name = names.get(seat(ballot["member"]))
-        if name is not None:
-            total[name] = total.get(name, 0.0) + parts[name]
-    return total
+def _place(ballot: Ballot, tally: Tally) -> int | None:
+    """The group that holds a live ballot; None where it is for none of them."""
+    if ballot["status"] != "answered":
+        return None
+    holding = (place for place, group in enumerate(tally["groups"]) if ballots_of(group, [ballot]))
+    return next(holding, None)

@@ -23,6 +23,10 @@ _TIMES = frozenset({"hour", "minute", "day", "week", "month", "year", "decade", 
 _ABOUT = frozenset("about around roughly approximately approx nearly almost circa ca some ~".split())
 _BOUNDS_BEFORE = {
     ("at", "least"): ">=", ("no", "less", "than"): ">=", ("no", "fewer", "than"): ">=", ("≥",): ">=",
+    ("no", "younger", "than"): ">=", ("not", "less", "than"): ">=", ("not", "under"): ">=",
+    ("not", "fewer", "than"): ">=", ("not", "younger", "than"): ">=",
+    ("no", "older", "than"): "<=", ("not", "more", "than"): "<=", ("not", "over"): "<=",
+    ("not", "older", "than"): "<=",
     (">", "="): ">=", ("a", "minimum", "of"): ">=", ("minimum",): ">=",
     ("more", "than"): ">", ("greater", "than"): ">", ("over",): ">", ("above",): ">", (">",): ">",
     ("exceeding",): ">",
@@ -83,16 +87,12 @@ class Span(NamedTuple):
 def amounts(tokens: Sequence[Token]) -> list[Span]:
     """Every amount in the text, left to right; the parts of a range share its unit."""
     found: list[Span] = []
-    index = 0
-    while index < len(tokens):
-        token = tokens[index]
-        begins = may_begin(token) or token.text in CURRENCY_SIGNS
-        span = _amount(tokens, index) if begins else None
-        if span is None:
-            index += 1
-            continue
-        found.append(_bounded(tokens, span, found[-1].stop if found else 0))
-        index = found[-1].stop
+    stop = 0
+    for index in [n for n, token in enumerate(tokens) if may_begin(token) or token.text in CURRENCY_SIGNS]:
+        span = _amount(tokens, index) if index >= stop else None
+        if span is not None:
+            found.append(_bounded(tokens, span, stop))
+            stop = found[-1].stop
     return _joined(_ranged(tokens, found))
 
 
@@ -165,6 +165,8 @@ def _bounded(tokens: Sequence[Token], span: Span, floor: int) -> Span:
             break
     amount = span.amount
     after = word_at(tokens, stop + 1)
+    if not bound and word_at(tokens, stop) == "at" and after in ("least", "most"):
+        bound, stop = {"least": ">=", "most": "<="}[after], stop + 2
     if word_at(tokens, stop) in ("or", "and") and after in _BOUNDS_AFTER:
         bound, stop = _BOUNDS_AFTER[after], stop + 2
         if after in _YEARS_OLD and not amount.dimension:

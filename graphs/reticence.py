@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from proxycouncil.graphs.wording import fold, tidy
+from proxycouncil.graphs.wording import fold_tidied, tidy
 
 _BLANK = frozenset(
     "null nil nan n/a na n.a unknown unanswerable unclear undefined idk no-answer - -- … #n/a <na>".split()
@@ -72,7 +72,12 @@ _FRAME = re.compile(r"(?:the )?(?:final )?answer(?: is|\s*:)\s*:?\s*(?=\S)", re.
 
 def is_refusal(text: str | None) -> bool:
     """Whether a text declines to answer: blank, a placeholder, or only sentences that say so."""
-    return all(_declines(sentence) for sentence in _SENTENCE.split(tidy(text or "")))
+    return only_refuses(tidy(text or ""))
+
+
+def only_refuses(text: str) -> bool:
+    """As `is_refusal`, of a text that is tidy already."""
+    return all(_declines(sentence) for sentence in _SENTENCE.split(text))
 
 
 def unhedged(text: str) -> tuple[str, bool]:
@@ -88,7 +93,7 @@ def unhedged(text: str) -> tuple[str, bool]:
 
 
 def _declines(sentence: str) -> bool:
-    plain = fold(sentence)
+    plain = fold_tidied(sentence)
     return not _means(plain) or plain in _BLANK or _REFUSALS.fullmatch(plain) is not None
 
 

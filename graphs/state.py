@@ -134,6 +134,8 @@ class Group(TypedDict):
     members: list[str]
     weight: float
     passage_ids: list[str]
+    probability: NotRequired[float]
+    """That this answer is right, by fitted weights alone; only where the council is calibrated so."""
 
 
 class Tally(TypedDict):
@@ -157,6 +159,8 @@ class Tally(TypedDict):
     degraded: bool
     grouped_by: NotRequired[Literal["words", "entailment"]]
     """How free texts were compared: by their words and numbers alone, or by what follows from what, too."""
+    weighed_by: NotRequired[Literal["route", "fitted"]]
+    """What a vote weighs: as the route and the evidence say, or as fitted to labelled questions."""
 
 
 class Dissent(TypedDict):

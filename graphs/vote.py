@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from proxycouncil.graphs.answers import canonical
+from proxycouncil.graphs.fitted import FittedVote
 from proxycouncil.graphs.grouping import askable
 from proxycouncil.graphs.state import CouncilState, Route, Tally
 from proxycouncil.graphs.weighing import tally
@@ -23,7 +24,8 @@ async def count(state: CouncilState, context: CouncilContext) -> Tally:
     """Count the turn's ballots.
 
     Without similarities, or without the entailment model that is set, the vote goes on, by words and numbers
-    alone, and says that it is degraded; so it does where an expert wrote without its base.
+    alone, and says that it is degraded; so it does where an expert wrote without its base. Where weights were
+    fitted to labelled questions they decide; else the route and the evidence.
     """
     texts = answering_texts(state)
     similarity: Mapping[tuple[str, str], float] | None = None
@@ -38,7 +40,7 @@ async def count(state: CouncilState, context: CouncilContext) -> Tally:
         except Exception:  # noqa: BLE001 - whatever they raise, a vote does without
             _log.warning("no similarities or entailments, grouping goes by words alone", exc_info=True)
             degraded = True
-    return tally(
+    counted = tally(
         state["ballots"],
         route=state["route"],
         turn=state["turn"],
@@ -48,6 +50,17 @@ async def count(state: CouncilState, context: CouncilContext) -> Tally:
         entailed=entailed,
         degraded=degraded,
     )
+    fitted = fitted_vote(context)
+    if fitted is None:
+        return counted
+    cast = [ballot for ballot in state["ballots"] if ballot["turn"] == state["turn"]]
+    return fitted.recount(counted, cast, state["route"], question=state["standalone"])
+
+
+def fitted_vote(context: CouncilContext) -> FittedVote | None:
+    """How this council's votes are weighed, where that was fitted."""
+    plain = context.calibrated("vote")
+    return None if plain is None else FittedVote.read(plain)
 
 
 def nobody_asked(route: Route, turn: str) -> Tally:

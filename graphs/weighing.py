@@ -79,6 +79,7 @@ def tally(
     shares = _Shares.of(groups, readings, seats)
     answered = {reading.member for reading in answering}
     live = {reading.member for reading in readings}
+    deciding, lead = shares.deciding(), shares.lead()
     return Tally(
         groups=[_described(members, shares, place, similarity) for place, members in enumerate(groups)],
         agreement=shares.agreement() if len(answered) > 1 else None,
@@ -89,12 +90,11 @@ def tally(
         abstained=[member for member in seats if member in live - answered],
         missing=[member for member in seats if member not in live],
         decisive=[
-            member
-            for member in seats
-            if (shares.decides(member) if member in live else weights[member] > shares.lead())
+            member for member in seats if (member in deciding if member in live else weights[member] > lead)
         ],
         degraded=degraded or any(not _finished(ballot) for ballot in heard) or len(live) < len(seats),
         grouped_by="words" if entailed is None else "entailment",
+        weighed_by="route",
     )
 
 
@@ -259,17 +259,15 @@ class _Shares:
         return none / total if total > 0 else 1.0
 
     def effective_votes(self) -> float | None:
-        """Kish's number for unequal weights, then for votes correlated by a shared base."""
-        votes = [fsum(group.get(member, 0.0) for group in self.groups) for member in self.seats]
-        squares = fsum(vote * vote for vote in votes)
-        if squares == 0:
-            return None
-        unequal = fsum(votes) ** 2 / squares
-        return unequal / (1 + (unequal - 1) * PRIOR_CORRELATION)
+        """Of the answering members."""
+        return effective_votes(
+            [fsum(group.get(member, 0.0) for group in self.groups) for member in self.seats]
+        )
 
-    def decides(self, member: str) -> bool:
-        """Whether another group, or none, would lead without this member."""
-        return self._leader() != self._leader(without=member)
+    def deciding(self) -> frozenset[str]:
+        """The members without whom another group, or none, would lead."""
+        leader = self._leader()
+        return frozenset(member for member in self.seats if self._leader(without=member) != leader)
 
     def lead(self) -> float:
         """Weight that would have to come in for another outcome to lead: another answer, or any at all."""
@@ -286,6 +284,15 @@ class _Shares:
         ]
         best = max(range(len(weights)), key=lambda place: (round(weights[place], 12), -place), default=None)
         return best if best is not None and weights[best] > none else None
+
+
+def effective_votes(votes: Sequence[float], correlation: float = PRIOR_CORRELATION) -> float | None:
+    """Kish's number for unequal weights, then for votes correlated by a shared base; None without any."""
+    squares = fsum(vote * vote for vote in votes)
+    if squares == 0:
+        return None
+    unequal = fsum(votes) ** 2 / squares
+    return unequal / (1 + (unequal - 1) * correlation)
 
 
 def _by_member(readings: Sequence[Reading]) -> dict[str, float]:

@@ -20,6 +20,7 @@ _PLAIN = str.maketrans(
 _DASH = re.compile(r"\s*[–—]\s*")
 _MARKUP = re.compile(r"\*\*|__(?=\W|$)|(?<!\w)__|`|(?m:^\s*(?:#+|>|[-*•])\s+)")
 _CITATION_MARK = re.compile(r"\s*\[[^\[\]]{0,60}\]\s*$")
+_ONE = re.compile(r"\b(no|every|each|any)[ -]one\b(?! [a-z]+s\b)", re.IGNORECASE)
 _OUTER = " \t\"'.,;:!?*_"
 _CAMEL = re.compile("[a-z][A-Z]")
 _TOKEN = re.compile(
@@ -44,6 +45,13 @@ ORDINALS = (
 ).split()
 _ORDINAL_SUFFIX = {1: "st", 2: "nd", 3: "rd"}
 _ORDINAL_DIGITS = {word: f"{n}{_ORDINAL_SUFFIX.get(n, 'th')}" for n, word in enumerate(ORDINALS)}
+
+_SPELLINGS = (
+    (re.compile(r"(?<=...)our(?=s?$|ed$|ing$|al$|able$)"), "or"),
+    (re.compile(r"(?<=..)is(?=(?:e[sd]?|ing|ations?)$)"), "iz"),
+    (re.compile(r"(?<=..)tre(?=s?$)"), "ter"),
+)
+"""British and American."""
 
 _IRREGULAR = dict(
     pair.split(":")
@@ -77,15 +85,27 @@ def tidy(text: str) -> str:
         text = _SUPERSCRIPT.sub(_as_power, _INVISIBLE.sub("", text))
         text = unicodedata.normalize("NFKC", _BEFORE_FRACTION.sub(" ", text))
         text = _DASH.sub(" - ", _NUMBER_DASH.sub(" to ", text.translate(_PLAIN)))
-    if any(mark in text for mark in "*_`#>-•"):
+    if _may_hold_markup(text):
         text = _MARKUP.sub("", text)
     text = " ".join(text.split())
+    if "one" in text or "One" in text:
+        text = _ONE.sub(_as_pronoun, text)
     return _CITATION_MARK.sub("", text) if text.endswith("]") else text
+
+
+def _may_hold_markup(text: str) -> bool:
+    """Rules most prose out at once: a hyphen inside of a line is no bullet."""
+    return "*" in text or "_" in text or "`" in text or "\n" in text or text.lstrip()[:1] in "#>-•"
 
 
 def fold(text: str) -> str:
     """Tidied text without case, leading article and outer punctuation."""
-    text = tidy(text).casefold()
+    return fold_tidied(tidy(text))
+
+
+def fold_tidied(text: str) -> str:
+    """As `fold`, of a text that is tidy already."""
+    text = text.casefold()
     previous = ""
     while text != previous:
         previous = text
@@ -100,12 +120,19 @@ def tokens(text: str) -> list[Token]:
     return [_token(match.lastgroup or "mark", match.group()) for match in _TOKEN.finditer(text)]
 
 
+# Words repeat, within an answer and between answers.
+@lru_cache(maxsize=16384)
 def _token(kind: str, text: str) -> Token:
     if kind in ("plain", "word"):
         return Token("code", text, text) if _CAMEL.search(text) else Token("word", text, text.casefold())
     if kind == "code":
         return Token("code", text, text)
     return Token(cast(TokenKind, kind), text, text.casefold())
+
+
+def _as_pronoun(match: re.Match[str]) -> str:
+    """`no one` is nobody, and "every one of them" is each: neither is a number."""
+    return "nobody" if match.group(1).casefold() == "no" else match.group(1)
 
 
 def _as_power(run: re.Match[str]) -> str:
@@ -117,7 +144,10 @@ def stem(word: str) -> str:
     """A light stem: plural, -ed, -ing and final e removed; ordinals as digits ("first" → "1st")."""
     if word in _ORDINAL_DIGITS:
         return _ORDINAL_DIGITS[word]
+    word = word.removesuffix("'s").removesuffix("'") or word
     word = _IRREGULAR.get(word, word)
+    for british, american in _SPELLINGS:
+        word = british.sub(american, word)
     if len(word) > 4 and word.endswith("ies"):
         return word[:-3] + "y"
     if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is", "'s")):

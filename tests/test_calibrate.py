@@ -113,6 +113,22 @@ def test_calibrate_writes_a_file_that_a_council_uses(
         assert using.ask("What is opportunity cost 4?").outcome == "abstain"
 
 
+def test_with_enough_questions_the_live_count_uses_fitted_weights(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked, out = questions(tmp_path, 56), tmp_path / "calibration.json"
+    assert command("calibrate", str(asked), "--target-risk", "0.2", "--out", str(out)) == 0
+    assert "weights fitted to votes by route and evidence: " in capsys.readouterr().out
+    fitted = json.loads(out.read_text())["vote"]
+    assert fitted["rule"] == "joint"
+    assert set(fitted["joint"]["weights"]) == {"economics", "general"}
+    with council(out) as using:
+        tally = using.ask("What is opportunity cost 3?").tally
+    assert tally["weighed_by"] == "fitted"
+    assert tally["groups"][0]["probability"] == pytest.approx(1 - tally["p_none"])
+    assert 0 < tally["p_none"] < 0.5
+
+
 def test_kept_runs_are_not_asked_again_and_can_be_revoted(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -271,7 +271,9 @@ async def test_trap_42_without_similarity_the_vote_goes_on_degraded() -> None:
     ballots: list[Ballot] = votes(x="7", y="seven", z="Rome")
     asked = ["x", "y", "z"]
     state = CouncilState(ballots=ballots, route=route_of(asked), turn=TURN, standalone="How many?")
-    context = cast(CouncilContext, SimpleNamespace(searcher=_Broken(), entails=None))
+    context = cast(
+        CouncilContext, SimpleNamespace(searcher=_Broken(), entails=None, calibrated=lambda _: None)
+    )
     tally: Tally = await count(state, context)
     assert [each["members"] for each in tally["groups"]] == [["x", "y"], ["z"]]
     assert tally["degraded"]

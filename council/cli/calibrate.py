@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from proxycouncil.eval.promise import Promise
 
 _AT_ONCE = 4
+_FITTED = ("confidence", "vote")
+"""Parts of the calibration that are fitted here; what is fitted elsewhere stays as it is."""
 
 
 def calibrate(
@@ -50,9 +52,8 @@ def calibrate(
 ) -> None:
     """Fit a threshold that keeps a promised risk.
 
-    The confidences are fitted, too, on questions whose answers are known.
-
-    Questions must be like those to come and must not be those that experts were tuned on. The file also
+    Confidences are fitted, too, and from 50 questions on what every member's vote weighs: the live count uses
+    it. Questions must be like those to come and must not be those that experts were tuned on. The file also
     holds fingerprints of models, experts, library, embedder and settings: a council that has changed since
     says that its calibration is stale.
     """
@@ -95,7 +96,7 @@ def _ask(council: Council, questions: Path, runs: Path | None) -> list[dict[str,
     from proxycouncil.council.saving import opened_runs
     from proxycouncil.eval.splits import read_records
 
-    council.calibration = {k: v for k, v in (council.calibration or {}).items() if k != "confidence"}
+    council.calibration = {k: v for k, v in (council.calibration or {}).items() if k not in _FITTED}
     with TemporaryDirectory() as folder:
         file = runs or Path(folder) / "runs.jsonl"
         with opened_runs(file) as kept, questions.open(encoding="utf-8") as lines:
@@ -117,11 +118,8 @@ def _default_target(council: Council) -> Path:
 
 
 def _write(target: Path, council: Council, bought: Promise) -> None:
-    """The parts fitted elsewhere stay as they are."""
-    whole = dict(council.calibration or {}) | {
-        "confidence": dict(bought.confidence),
-        "fingerprints": council.fingerprints(),
-    }
+    kept = {name: part for name, part in (council.calibration or {}).items() if name not in _FITTED}
+    whole = kept | bought.parts() | {"fingerprints": council.fingerprints()}
     try:
         target.write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
     except OSError as error:
@@ -139,8 +137,11 @@ def _tell(bought: Promise, target: Path, *, as_json: bool) -> None:
             "sentence": bought.sentence(),
             "file": str(target),
             **{key: bought.confidence[key] for key in ("threshold", "threshold_rule", "risk", "target_risk")},
+            "vote": bought.parts().get("vote"),
+            "members": dict(bought.members),
         }
         typer.echo(json.dumps(told))
     else:
         typer.echo(bought.sentence())
+        typer.echo(bought.votes())
         typer.echo(f"wrote {target}; council.toml uses it as council.calibration", err=True)
