@@ -56,7 +56,7 @@ class Attachments:
         """
         paths = [Path(file).expanduser() for file in files]
         for path in paths:
-            if not read_document(path).strip():
+            if not read_document(path).text.strip():
                 raise UsageError(f"{path} holds no text", hint="attach a document with something in it")
         with self._lock:
             copies = self._folder(thread) / "files"

@@ -91,7 +91,7 @@ def decided_right(record: Record) -> bool:
     right = _text(record.get("gold")) if "accepted" not in record else record["accepted"]
     if not right:
         return not answer_of(record) and record["decision"]["outcome"] == "abstain"
-    return bool(answer_of(record)) and _is_right(answer_of(record), record, _asked(record))
+    return bool(answer_of(record)) and _is_right(answer_of(record), record, asked_of(record))
 
 
 def same_answer(one: Record, other: Record) -> bool:
@@ -99,7 +99,7 @@ def same_answer(one: Record, other: Record) -> bool:
     first, second = answer_of(one), answer_of(other)
     if not (first and second) or first == second:
         return first == second
-    question = _asked(one)
+    question = asked_of(one)
     return same(canonical(first, question=question), canonical(second, question=question))
 
 
