@@ -22,7 +22,7 @@ from proxycouncil.specialists.tuning import Tuned, tune
 from training.recipe import Recipe
 
 GENERALIST = "general"
-_EVALUATIONS = 3
+_EVALUATIONS = 2
 """Times the held-out loss is looked at: in a steered sum each takes as long as eight steps."""
 
 
