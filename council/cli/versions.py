@@ -83,7 +83,7 @@ def promote(
     if before is not None and before.id == release.id:
         typer.echo(f"{release.id} answers already: nothing has changed")
         return
-    found = None
+    found: Regression | None = None
     if before is not None and not (force and questions is None and not _has_questions(store)):
         found, stale = weigh(
             store,
