@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from proxycouncil.graphs.protocols import Generator, Searcher
     from proxycouncil.graphs.state import Citation, CouncilState
 
-Library: TypeAlias = "Opening[Searcher]"
+OpeningLibrary: TypeAlias = "Opening[Searcher]"
 Stamp: TypeAlias = tuple[object, ...]
 
 
@@ -43,7 +43,7 @@ class Live:
         config: CouncilConfig,
         *,
         version: str | None,
-        library: Library,
+        library: OpeningLibrary,
         experts: Mapping[str, str] | None = None,
     ) -> None:
         self.config = config

@@ -9,7 +9,7 @@ from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING
 
-from proxycouncil.council.live import Library, Live, members_of, stamp_of
+from proxycouncil.council.live import OpeningLibrary, Live, members_of, stamp_of
 from proxycouncil.errors import ConfigError, CouncilError
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def renewed(
     *,
     family: Family | None,
     try_out: Callable[[str], None],
-    reopened: Callable[[CouncilConfig], Library],
+    reopened: Callable[[CouncilConfig], OpeningLibrary],
 ) -> Live | None:
     """What answers from now on: experts tried and library open, before anybody is sent there.
 
@@ -108,12 +108,12 @@ def _introduce(
             try_out(name)
 
 
-def _free_aside(family: Family | None, experts: set[str], library: Library | None) -> None:
+def _free_aside(family: Family | None, experts: set[str], library: OpeningLibrary | None) -> None:
     """In a thread: the last to let go may be an event loop, which must not wait for a lock."""
     threading.Thread(target=_free, args=(family, experts, library), name="council-free", daemon=True).start()
 
 
-def _free(family: Family | None, experts: Iterable[str], library: Library | None) -> None:
+def _free(family: Family | None, experts: Iterable[str], library: OpeningLibrary | None) -> None:
     for name in experts:
         if family is not None:
             family.remove_expert(name, unused=True)
