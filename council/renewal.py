@@ -9,7 +9,7 @@ from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING
 
-from proxycouncil.council.live import OpeningLibrary, Live, members_of, stamp_of
+from proxycouncil.council.live import Live, OpeningLibrary, members_of, stamp_of
 from proxycouncil.errors import ConfigError, CouncilError
 
 if TYPE_CHECKING:

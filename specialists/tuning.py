@@ -260,7 +260,7 @@ def _load_quantized(source: str) -> PreTrainedModel:
     from peft import prepare_model_for_kbit_training
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
-    four_bits = BitsAndBytesConfig(
+    four_bits = BitsAndBytesConfig(  # type: ignore[no-untyped-call]
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
@@ -273,7 +273,7 @@ def _load_quantized(source: str) -> PreTrainedModel:
             device_map={"": 0},
             use_safetensors=True,
         )
-    prepared: PreTrainedModel = prepare_model_for_kbit_training(model)
+    prepared: PreTrainedModel = prepare_model_for_kbit_training(model)  # type: ignore[no-untyped-call]
     return prepared
 
 
