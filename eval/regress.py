@@ -329,7 +329,7 @@ def _domain(record: Record) -> str:
         return str(record["domain"] or OUTSIDE)
     route: Mapping[str, Any] = record["route"]
     odds = {**route["probabilities"], OUTSIDE: route["out_of_scope"]}
-    return max(odds, key=lambda name: (odds[name], name))
+    return str(max(odds, key=lambda name: (odds[name], name)))
 
 
 def _by_id(records: Sequence[Record]) -> dict[str, Record]:

@@ -244,11 +244,13 @@ def _load_teacher(teacher: str | Path, antiexpert: str | Path, recipe: Recipe) -
     from proxycouncil.specialists.distilled import Teacher
     from proxycouncil.specialists.vocabulary import check_same_vocabulary
 
+    own, theirs = open_checkpoint(antiexpert), open_checkpoint(teacher)
+    if theirs.is_adapter or not theirs.has_tokenizer:
+        raise FamilyError(
+            f"{theirs.path} is no model with a tokenizer", hint="a teacher is a whole model: name its folder"
+        )
     with _named_failure("check the teacher"):
-        tokenizers = [
-            AutoTokenizer.from_pretrained(open_checkpoint(one).path) for one in (antiexpert, teacher)
-        ]
-        check_same_vocabulary(*tokenizers)
+        check_same_vocabulary(*(AutoTokenizer.from_pretrained(one.path) for one in (own, theirs)))
         return Teacher(_load_weights(teacher), recipe.teacher_weight)
 
 
@@ -258,7 +260,7 @@ def _load_quantized(source: str) -> PreTrainedModel:
     from peft import prepare_model_for_kbit_training
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
-    four_bits = BitsAndBytesConfig(
+    four_bits = BitsAndBytesConfig(  # type: ignore[no-untyped-call]
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
@@ -271,7 +273,7 @@ def _load_quantized(source: str) -> PreTrainedModel:
             device_map={"": 0},
             use_safetensors=True,
         )
-    prepared: PreTrainedModel = prepare_model_for_kbit_training(model)
+    prepared: PreTrainedModel = prepare_model_for_kbit_training(model)  # type: ignore[no-untyped-call]
     return prepared
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -367,9 +368,17 @@ def test_a_teacher_is_followed_and_named(antiexpert: Path, base: Path, tmp_path:
     from torch.nn.functional import kl_div, log_softmax
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    recipe = replace(QUICK, teacher_weight=1.0, learning_rate=2e-2)
+    recipe = replace(QUICK, teacher_weight=1.0)
     out = tmp_path / "colours"
-    tune(OWN, GENERAL, antiexpert=antiexpert, out=out, work=tmp_path / "w", recipe=recipe, teacher=base)
+
+    def tuned() -> None:
+        tune(OWN, GENERAL, antiexpert=antiexpert, out=out, work=tmp_path / "w", recipe=recipe, teacher=base)
+
+    with pytest.raises(FamilyError, match="no model with a tokenizer"):
+        tuned()
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(antiexpert / name, base / name)
+    tuned()
     card = card_of(out)
     assert card["teacher"].endswith("base")
     assert card["data"].keys() == {"cases", "general"}

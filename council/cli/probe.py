@@ -41,11 +41,11 @@ def probe(
     config: ConfigFile = None,
     debug: Debug = False,  # noqa: ARG001 (its callback keeps it)
 ) -> None:
-    """Ask the same questions again and say whether the models changed.
+    """Ask again and say whether a model has changed.
 
-    The first time they are asked twice, which says how much answers vary anyway. Later answers and their
-    log-probabilities are compared with the first; exit code 1 where they changed by more. With --schedule
-    it goes on until it is interrupted, and each line of log.jsonl is one comparison.
+    The first time the questions are asked twice, which says how much answers vary anyway. Later answers and
+    their log-probabilities are compared with the first; exit code 1 where they changed by more. With
+    --schedule it goes on until it is interrupted, and each line of log.jsonl is one comparison.
     """
     process, pause = process_of(ctx), None if schedule is None else seconds_of(schedule)
     while True:

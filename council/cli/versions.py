@@ -83,9 +83,9 @@ def promote(
     if before is not None and before.id == release.id:
         typer.echo(f"{release.id} answers already: nothing has changed")
         return
-    found = None
+    found: Regression | None = None
     if before is not None and not (force and questions is None and not _has_questions(store)):
-        found = weigh(
+        found, stale = weigh(
             store,
             before,
             release,
@@ -96,6 +96,9 @@ def promote(
             progress=progress_of,
         )
         print_regression(found)
+        if stale:
+            fitted = f"its calibration was fitted with another {', '.join(stale)}"
+            typer.echo(f"{fitted}: `council calibrate` fits it again", err=True)
     with store.alone():
         if store.current != (before.id if before else None):
             raise UsageError("another version was promoted meanwhile", hint="promote again, against that")

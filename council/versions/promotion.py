@@ -36,7 +36,7 @@ def weigh(
     limit: int | None = None,
     margin: float = MARGIN,
     progress: Callable[[str], Progress],
-) -> Regression:
+) -> tuple[Regression, tuple[str, ...]]:
     """Ask both versions and compare; what a version answered before is not asked again.
 
     Args:
@@ -44,19 +44,24 @@ def weigh(
         questions: a file or folder; by default `questions/` beside council.toml.
         progress: by the name of a version, what is told how far it is.
 
+    Returns:
+        the comparison, and the parts of the new version that its calibration was not fitted with.
+
     Raises:
         UsageError: there are no questions.
     """
     put: list[Question] | None = None
     found: list[list[Run]] = []
+    stale: tuple[str, ...] = ()
     for release in (old, new):
         with opener(Path(f"{store.config}@{release.id}")) as council:
             if put is None:
                 put = questions_at(questions or default_questions(council), limit=limit)
             keep = store.root / "runs" / f"{release.id}-{_key(council, put)}.jsonl"
             found.append(_runs(council, put, keep, progress=progress(release.id)))
+            stale = council.stale
     meant = [name for name in new.changes(old) if name in new.experts]
-    return regress(found[0], found[1], changed=meant, margin=margin)
+    return regress(found[0], found[1], changed=meant, margin=margin), stale
 
 
 def summary(found: Regression) -> dict[str, Any]:

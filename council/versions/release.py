@@ -109,5 +109,6 @@ class Release(BaseModel):
 
     def _steered(self, name: str, member: M, root: Path) -> M:
         kept = self.experts.get(name)
-        changes = {"expert": None} if kept is None else {"expert": kept.at(root), "alpha": kept.alpha}
-        return member.model_copy(update=changes)
+        if kept is None:
+            return member.model_copy(update={"expert": None})
+        return member.model_copy(update={"expert": kept.at(root), "alpha": kept.alpha})
