@@ -32,9 +32,11 @@ _DONE_BY = re.compile(
 _IN_YEAR = re.compile(
     r"^(.{3,80}?) (was|were) (\w+ed|\w+en|built|made|set up) (?:[^,.]{0,60}? )?in (\d{4})\b"
 )
+_LINKS = r"(?:in|of|for|and|or|with|to|on|at|by|from|that|which|per|as)"
 _HOW_MANY = re.compile(
     r"^(.{2,60}?) (has|have|had|contains?|holds?) (?:about |around |some |up to |at least )?"
-    r"(\d[\d,.]*|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve) ([a-z][a-z\-]+(?: [a-z]+)?)\b"
+    r"(\d[\d,.]*|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve) "
+    rf"([a-z][a-z\-]+(?: (?!{_LINKS}\b)[a-z]+)?)\b"
 )
 _NUMBER = re.compile(r"(?<![\w.,/-])\d[\d,]*(?:\.\d+)?(?: ?(?:%|percent|million|billion))?(?![\w/-])")
 _INNER_NAME = re.compile(rf"(?<=[a-z,] )({_NAME})")
