@@ -27,6 +27,9 @@ from proxycouncil.council.cli import (
 from proxycouncil.council.cli.running import Debug, Process, guarded
 
 
+_FOR_THOSE_WHO_KNOW = frozenset({"debug", "show_completion", "install_completion"})
+
+
 def _print_version(value: bool) -> None:
     if value:
         typer.echo(f"council {__version__}")
@@ -76,8 +79,8 @@ def run(arguments: Sequence[str], process: Process | None = None) -> int:
     process = process or Process()
     command = get_command(create_app())
     for option in command.params:
-        # Help fits one screen: every command shows --debug, and a script to copy is for those who know of it.
-        if isinstance(option, TyperOption) and option.name in ("debug", "show_completion"):
+        # Help fits one screen: every command shows --debug, and completion is for those who know of it.
+        if isinstance(option, TyperOption) and option.name in _FOR_THOSE_WHO_KNOW:
             option.hidden = True
 
     def work() -> int:
