@@ -36,6 +36,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help=f"only {QUICK}")
     parser.add_argument("--sentences", action="store_true", help="store sentence vectors too")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--chart", type=Path, metavar="FILE.svg", help="draw the growth")
     parser.add_argument("--step", nargs=3, metavar=("WHAT", "SIZE", "FOLDER"), help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.step:
@@ -45,6 +46,8 @@ def main() -> None:
         return
     sizes = QUICK if asked.quick else [int(size) for size in asked.sizes.split(",")]
     rows = [measure(size, sentences=asked.sentences) for size in sizes]
+    if asked.chart:
+        asked.chart.write_text(drawn(rows), encoding="utf-8")
     print(json.dumps(rows, indent=2) if asked.json else table(rows))
 
 
@@ -151,6 +154,23 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
         cells = [format(row[name], form) for name, form in columns.items()]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def drawn(rows: Sequence[dict[str, Any]]) -> str:
+    """What grows, over the passages, each as a share of its value at the largest size. SVG."""
+    from proxycouncil.eval.charts import Axes, Line, chart
+
+    largest = rows[-1]
+    lines = [
+        Line(
+            f"{name} (1 = {largest[name]:.0f})",
+            [(row["passages"] / largest["passages"], row[name] / largest[name]) for row in rows],
+        )
+        for name in ("ingest_s", "search_p95_ms", "startup_s", "memory_mb")
+    ]
+    most = max(y for line in lines for _, y in line.points)
+    title = f"Growth to {largest['passages']:,} passages"
+    return chart(Axes(title, "passages, share", "share of the largest", y_range=(0.0, most)), lines)
 
 
 def _sentence(draw: random.Random) -> str:

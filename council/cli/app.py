@@ -26,7 +26,6 @@ from proxycouncil.council.cli import (
 )
 from proxycouncil.council.cli.running import Debug, Process, guarded
 
-
 _FOR_THOSE_WHO_KNOW = frozenset({"debug", "show_completion", "install_completion"})
 
 
