@@ -55,7 +55,7 @@ def new(
     _write(file, text, [directory / one.documents for one in members])
     typer.echo(f"wrote {file}")
     for one in members:
-        typer.echo(f"{one.name}: documents in {directory / one.documents}", err=True)
+        typer.echo(f"{one.name}: documents in {os.path.normpath(directory / one.documents)}", err=True)
     step = "" if directory.resolve() == Path.cwd() else f"cd {directory} && "
     typer.echo(f'next: {step}council ingest && council ask "…"', err=True)
 
