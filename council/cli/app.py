@@ -20,13 +20,14 @@ from proxycouncil.council.cli import (
     library,
     project,
     questions,
+    read,
     report,
     revote,
     tune,
 )
 from proxycouncil.council.cli.running import Debug, Process, guarded
 
-_FOR_THOSE_WHO_KNOW = frozenset({"debug", "show_completion", "install_completion"})
+_FOR_THOSE_WHO_KNOW = frozenset({"debug", "show_completion", "install_completion", "version"})
 
 
 def _print_version(value: bool) -> None:
@@ -58,6 +59,7 @@ def create_app() -> typer.Typer:
     app.command("new")(project.new)
     app.command("ask")(ask.ask)
     app.command("chat")(chat.chat)
+    app.command("read")(read.read)
     app.command("ingest")(library.ingest)
     app.command("inspect")(library.inspect)
     app.command("questions")(questions.questions)
@@ -78,7 +80,7 @@ def run(arguments: Sequence[str], process: Process | None = None) -> int:
     process = process or Process()
     command = get_command(create_app())
     for option in command.params:
-        # Help fits one screen: every command shows --debug, and completion is for those who know of it.
+        # Help fits one screen: every command shows --debug, and some are known without it.
         if isinstance(option, TyperOption) and option.name in _FOR_THOSE_WHO_KNOW:
             option.hidden = True
 
