@@ -27,7 +27,10 @@ MEANINGS: dict[Action, str] = {
 }
 _REFERRING = ("count", "compare")
 _LINE = re.compile(r"^\s*(?:(\d+)[.)]\s*)?([a-z]+)\s*:\s*(.+?)\s*$", re.IGNORECASE)
-_ASKS = r"(?:what|who|whom|whose|when|where|which|why|how|in which|by whom|is|are|does|do|did|list|name|say|tell|explain|compare)"
+_ASKS = (
+    r"(?:what|who|whom|whose|when|where|which|why|how|in which|by whom|is|are|does|do|did|list|name|say|tell|"
+    r"explain|compare)"
+)
 _SPLIT = re.compile(rf"\?\s+|;\s+|,? and (?:also )?(?={_ASKS} )", re.IGNORECASE)
 _LISTING = re.compile(
     r"^(?:what|which|who) are (?:all )?the (?:\w+ ){0,2}\w+s\b|\ball (?:of )?the\b|"
