@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from proxycouncil.council.council import Council
-    from proxycouncil.council.long_reading import Result
+    from proxycouncil.council.long_reading import Focus, Result
     from proxycouncil.council.reading_plan import Step
     from proxycouncil.council.rendering import Locate
     from proxycouncil.retrieval.library import Library
@@ -99,13 +99,13 @@ def _library(file: Path, council: Council) -> Library:
     return library
 
 
-def _reading_council(council: Council, focus: object) -> Council:
+def _reading_council(council: Council, focus: Focus) -> Council:
     """The same members and models before another shelf; confidences fitted on the first don't hold there."""
     from proxycouncil.council.council import Council
 
     deliberation = council.config.council.model_copy(update={"calibration": None, "checkpoints": None})
     config = council.config.model_copy(update={"council": deliberation})
-    return Council(config, generator=council.generator, searcher=focus)  # type: ignore[arg-type]
+    return Council(config, generator=council.generator, searcher=focus)
 
 
 def _tell(results: Iterable[Result], locate: Locate, *, as_json: bool) -> None:
