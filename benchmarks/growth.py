@@ -4,9 +4,9 @@
     python -m benchmarks.growth --sizes 1000,10000,100000 --json
 
 Passages are made up from a seeded vocabulary with Zipf's frequencies, about 60 words each, so that words are
-shared as in real text; answers are not judged here. Each size is a process of its own: memory is what it
-holds, start-up begins with its first import. Without sentence vectors, unless `--sentences` asks for them:
-they are about three texts more a passage.
+shared as in real text; answers are not judged here. Each step of each size is a process of its own: memory
+is the most that searching held, start-up begins with its first import. Sentence vectors (three texts more a
+passage) are left out unless `--sentences` asks for them.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import resource
 import subprocess
 import sys
 import tempfile
@@ -36,6 +37,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help=f"only {QUICK}")
     parser.add_argument("--sentences", action="store_true", help="store sentence vectors too")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--chart", type=Path, metavar="FILE.svg", help="draw the growth")
     parser.add_argument("--step", nargs=3, metavar=("WHAT", "SIZE", "FOLDER"), help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.step:
@@ -45,6 +47,8 @@ def main() -> None:
         return
     sizes = QUICK if asked.quick else [int(size) for size in asked.sizes.split(",")]
     rows = [measure(size, sentences=asked.sentences) for size in sizes]
+    if asked.chart:
+        asked.chart.write_text(drawn(rows), encoding="utf-8")
     print(json.dumps(rows, indent=2) if asked.json else table(rows))
 
 
@@ -117,7 +121,7 @@ def measure_search(folder: Path, size: int, *, sentences: bool) -> dict[str, Any
         "search_p50_ms": times[len(times) // 2],
         "search_p95_ms": times[int(len(times) * 0.95)],
         "startup_s": startup,
-        "memory_mb": _resident_mb(),
+        "peak_memory_mb": _peak_mb(),
     }
 
 
@@ -143,7 +147,7 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
         "search_p50_ms": ".1f",
         "search_p95_ms": ".1f",
         "startup_s": ".1f",
-        "memory_mb": ".0f",
+        "peak_memory_mb": ".0f",
         "disk_mb": ".0f",
     }
     lines = [f"| {' | '.join(columns)} |", "|---:" * len(columns) + "|"]
@@ -151,6 +155,23 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
         cells = [format(row[name], form) for name, form in columns.items()]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def drawn(rows: Sequence[dict[str, Any]]) -> str:
+    """What grows, over the passages, each as a share of its value at the largest size. SVG."""
+    from proxycouncil.eval.charts import Axes, Line, chart
+
+    largest = rows[-1]
+    lines = [
+        Line(
+            f"{name} (1 = {largest[name]:.0f})",
+            [(row["passages"] / largest["passages"], row[name] / largest[name]) for row in rows],
+        )
+        for name in ("ingest_s", "search_p95_ms", "startup_s", "peak_memory_mb")
+    ]
+    most = max(y for line in lines for _, y in line.points)
+    title = f"Growth to {largest['passages']:,} passages"
+    return chart(Axes(title, "passages, share", "share of the largest", y_range=(0.0, most)), lines)
 
 
 def _sentence(draw: random.Random) -> str:
@@ -162,10 +183,9 @@ def _words(draw: random.Random, count: int) -> list[str]:
     return [f"w{int(_VOCABULARY ** draw.random())}x" for _ in range(count)]
 
 
-def _resident_mb() -> float:
-    import psutil
-
-    return psutil.Process().memory_info().rss / 1e6
+def _peak_mb() -> float:
+    """The most that this process held at once (kilobytes on Linux, as getrusage says it)."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
 
 
 if __name__ == "__main__":

@@ -117,7 +117,7 @@ def _specialist(one: NewSpecialist, models: Models) -> str:
     lines = [
         f"[specialists.{one.name}]",
         f"title = {_quoted(title)}",
-        f"description = {_quoted(one.description or f'{title}.')}    # one sentence: routing reads it",
+        f"description = {_quoted(one.description or f'{title}.')}  # one sentence: routing reads it",
         "examples = []                            # questions as people type them; routing reads them too",
         f"documents = [{_quoted(one.documents)}]",
     ]

@@ -15,7 +15,7 @@ from proxycouncil.council.question_rules import Candidate
 from proxycouncil.errors import UsageError
 
 if TYPE_CHECKING:
-    from langchain_core.language_models import BaseChatModel
+    from langchain_core.language_models import BaseChatModel, LanguageModelInput
 
 _AT_ONCE = 4
 _INSTRUCTION = """\
@@ -65,7 +65,7 @@ def written_by(
     """
     for start in range(0, len(passages), _AT_ONCE):
         part = passages[start : start + _AT_ONCE]
-        prompts = [
+        prompts: list[LanguageModelInput] = [
             [("system", _INSTRUCTION.format(count=count)), ("human", f"Title: {title}\n\nPassage:\n{text}")]
             for title, text in part
         ]

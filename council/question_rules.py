@@ -32,9 +32,11 @@ _DONE_BY = re.compile(
 _IN_YEAR = re.compile(
     r"^(.{3,80}?) (was|were) (\w+ed|\w+en|built|made|set up) (?:[^,.]{0,60}? )?in (\d{4})\b"
 )
+_LINKS = r"(?:in|of|for|and|or|with|to|on|at|by|from|that|which|per|as)"
 _HOW_MANY = re.compile(
     r"^(.{2,60}?) (has|have|had|contains?|holds?) (?:about |around |some |up to |at least )?"
-    r"(\d[\d,.]*|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve) ([a-z][a-z\-]+(?: [a-z]+)?)\b"
+    r"(\d[\d,.]*|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve) "
+    rf"([a-z][a-z\-]+(?: (?!{_LINKS}\b)[a-z]+)?)\b"
 )
 _NUMBER = re.compile(r"(?<![\w.,/-])\d[\d,]*(?:\.\d+)?(?: ?(?:%|percent|million|billion))?(?![\w/-])")
 _INNER_NAME = re.compile(rf"(?<=[a-z,] )({_NAME})")
@@ -81,7 +83,7 @@ def _definition(title: str, sentence: str) -> Iterator[Candidate]:
     article = (found[1] or "").lower()
     yield Candidate("definition", f"What {was} {article}{_lowered(term)}?", sentence, (gist,), sentence)
     if _same(term, title):
-        asked = f"What do you call {told.rstrip('.')}?"
+        asked = f"What do you call {_first_part(told.rstrip('.'))}?"
         yield Candidate("term", asked, _lowered(term), (term,), sentence)
 
 
@@ -91,9 +93,9 @@ def _facts(sentence: str) -> Iterator[Candidate]:
     if found := _DONE_BY.match(sentence):
         asked = f"By whom {found[2]} {_lowered(found[1])} {found[3]}?"
         yield Candidate("name", asked, found[4].rstrip("."), (found[4].rstrip("."),), sentence)
-    elif (found := _DID.match(sentence)) and " " in found[1]:
+    elif (found := _DID.match(sentence)) and " " in found[1] and not _points(found[3]):
         name = found[1].rstrip(".")
-        yield Candidate("name", f"Who {found[2]} {found[3]}?", name, (name,), sentence)
+        yield Candidate("name", f"Who {found[2]} {_first_part(found[3])}?", name, (name,), sentence)
     if found := _IN_YEAR.match(sentence):
         asked = f"In which year {found[2]} {_lowered(found[1])} {found[3]}?"
         yield Candidate("number", asked, found[4], (found[4],), sentence)
@@ -162,6 +164,11 @@ def _says_what(told: str, *, named: bool) -> bool:
         return True
     first = told.split(maxsplit=1)[0]
     return named and first not in _NO_KIND and not first.endswith(("ed", "en", "ing", "ly", "ble", "ful"))
+
+
+def _first_part(told: str) -> str:
+    """Without a second statement that is joined to it."""
+    return re.split(r", (?:and|but) ", told)[0]
 
 
 def _points(sentence: str) -> bool:

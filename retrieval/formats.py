@@ -62,7 +62,7 @@ def extract(path: Path, kind: str) -> Document:
 def _word(path: Path) -> Document:
     from markitdown.converters import DocxConverter
 
-    text, _ = _converted(DocxConverter(), path, ".docx")
+    text, _ = _converted(_made(DocxConverter), path, ".docx")
     return Document(text, "markdown", reader="markitdown")
 
 
@@ -71,21 +71,21 @@ def _html(path: Path) -> Document:
     from markitdown.converters import HtmlConverter
 
     charset = EncodingDetector.find_declared_encoding(path.read_bytes(), is_html=True)
-    text, title = _converted(HtmlConverter(), path, ".html", charset=charset)
+    text, title = _converted(_made(HtmlConverter), path, ".html", charset=charset)
     return Document(_titled(text, title), "markdown", reader="markitdown")
 
 
 def _book(path: Path) -> Document:
     from markitdown.converters import EpubConverter
 
-    text, _ = _converted(EpubConverter(), path, ".epub")
+    text, _ = _converted(_made(EpubConverter), path, ".epub")
     return Document(text, "markdown", reader="markitdown")
 
 
 def _slides(path: Path) -> Document:
     from markitdown.converters import PptxConverter
 
-    text, _ = _converted(PptxConverter(), path, ".pptx")
+    text, _ = _converted(_made(PptxConverter), path, ".pptx")
     _, *parts = _SLIDE.split(_NOTES_HEADING.sub("Notes:", text))
     slides = [
         (Mark(0, f"slide {number}"), body.strip())
@@ -93,6 +93,11 @@ def _slides(path: Path) -> Document:
         if body.strip()
     ]
     return joined(slides, form="markdown", reader="markitdown")
+
+
+def _made(kind: Callable[[], DocumentConverter]) -> DocumentConverter:
+    """The converter; their constructors are without annotations."""
+    return kind()
 
 
 def _converted(

@@ -71,7 +71,7 @@ def kind_of(path: Path) -> tuple[str, tuple[str, ...]]:
         return _in_archive(path, named)
     if head.startswith(_OLE):
         raise _old_office(path, suffix)
-    if _PDF in head:
+    if _PDF in head if named == "pdf" else head.startswith(_PDF):
         return "pdf", () if named == "pdf" else (f"is a PDF although it is named {suffix}",)
     if suffix in OLD_OFFICE or named in ("pdf", "docx", "pptx", "xlsx", "epub"):
         raise UsageError(f"{path}: is no {suffix} file inside", hint="open it, and save it anew or rename it")

@@ -57,7 +57,7 @@ def read_csv(path: Path) -> Document:
         dialect = csv.excel_tab if path.suffix.lower() == ".tsv" else csv.excel
     rows = enumerate(csv.reader(text.splitlines(), dialect), start=1)
     cleaned = ((number, [_text(cell) for cell in row]) for number, row in rows)
-    return _document(_blocks(path.stem, cleaned), reader="csv")
+    return _document(list(_blocks(path.stem, cleaned)), reader="csv")
 
 
 def _document(parts: list[tuple[Mark, str]], *, reader: str) -> Document:

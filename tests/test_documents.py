@@ -54,7 +54,9 @@ def test_every_kind_is_read_and_cited_by_its_place(library: Library, folder: Pat
         encoding="utf-8",
     )
     (folder / "book.epub").write_bytes(papers.epub([("Harbours", "A pier reaches into the water.")]))
-    (folder / "moor.py").write_text("def moor(ship):\n    return ship.tie()\n", encoding="utf-8")
+    (folder / "moor.py").write_text(
+        "def moor(ship):\n    return ship.tie()  # no %PDF-1.4\n", encoding="utf-8"
+    )
 
     report = library.ingest("ships", folder)
     assert not report.failed

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from langchain_core.language_models import FakeListChatModel
 
+from proxycouncil.council import starter
+from proxycouncil.council.cli.questions import _default_folder
 from proxycouncil.council.question_making import fault, make_questions, write_questions
 from proxycouncil.council.question_models import open_model
 from proxycouncil.council.question_rules import Candidate, candidates
@@ -142,3 +144,9 @@ def test_the_files_are_what_tune_and_calibrate_read(tmp_path: Path) -> None:
     kept = read_questions(calibration)
     assert {one.id.split("-")[0] for one in kept} == {"law", "sea"}
     assert {part(one.id.split("-")[0], one.entry) for one in kept} == {"calibration"}
+
+
+def test_the_starter_s_own_questions_are_never_overwritten(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert _default_folder(starter.DIRECTORY) == Path("questions")
+    assert _default_folder(tmp_path) == tmp_path / "questions"

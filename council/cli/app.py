@@ -21,6 +21,7 @@ from proxycouncil.council.cli import (
     probe,
     project,
     questions,
+    read,
     regress,
     report,
     revote,
@@ -28,6 +29,8 @@ from proxycouncil.council.cli import (
     versions,
 )
 from proxycouncil.council.cli.running import Debug, Process, guarded
+
+_FOR_THOSE_WHO_KNOW = frozenset({"debug", "show_completion", "install_completion", "version"})
 
 
 def _print_version(value: bool) -> None:
@@ -59,6 +62,7 @@ def create_app() -> typer.Typer:
     app.command("new")(project.new)
     app.command("ask")(ask.ask)
     app.command("chat")(chat.chat)
+    app.command("read")(read.read)
     app.command("ingest")(library.ingest)
     app.command("inspect")(library.inspect)
     app.command("questions")(questions.questions)
@@ -84,8 +88,8 @@ def run(arguments: Sequence[str], process: Process | None = None) -> int:
     process = process or Process()
     command = get_command(create_app())
     for option in command.params:
-        # Help fits one screen: every command shows --debug, and a script to copy is for those who know of it.
-        if isinstance(option, TyperOption) and option.name in ("debug", "show_completion"):
+        # Help fits one screen: every command shows --debug, and some are known without it.
+        if isinstance(option, TyperOption) and option.name in _FOR_THOSE_WHO_KNOW:
             option.hidden = True
 
     def work() -> int:

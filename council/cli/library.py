@@ -75,6 +75,8 @@ def _ingest(council: Council, domain: str, documents: Sequence[Path]) -> bool:
     with _progress_bar(domain) as progress:
         report = library.ingest(domain, *documents, sentences=sentences, progress=progress)
     _tell(report)
+    if not (report.unchanged or report.passages or report.failed or report.removed):
+        typer.echo(f"nothing to read in {', '.join(map(str, documents))}", err=True)
     return bool(report.failed)
 
 

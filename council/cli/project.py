@@ -43,7 +43,6 @@ def new(
     Without --family or --base it runs on the shipped starter family: at once, offline. Without --specialist
     it asks for one where there is a terminal.
     """
-    from proxycouncil.council.config import CouncilConfig
     from proxycouncil.council.new_council import council_toml
 
     models = _models(family, base, antiexpert, expert)
@@ -51,11 +50,11 @@ def new(
     members = [_specialist(one, directory) for one in wanted]
     text = council_toml(models, members)
     file = directory / DEFAULT_FILE
-    _check(text, directory, CouncilConfig)
+    _check(text, directory)
     _write(file, text, [directory / one.documents for one in members])
     typer.echo(f"wrote {file}")
     for one in members:
-        typer.echo(f"{one.name}: documents in {directory / one.documents}", err=True)
+        typer.echo(f"{one.name}: documents in {os.path.normpath(directory / one.documents)}", err=True)
     step = "" if directory.resolve() == Path.cwd() else f"cd {directory} && "
     typer.echo(f'next: {step}council ingest && council ask "…"', err=True)
 
@@ -70,7 +69,8 @@ def _models(family: str | None, base: str | None, antiexpert: str | None, expert
     if base and family:
         raise UsageError("--family names a base already", hint="give --family or --base")
     if base:
-        return Models(_model_path(base), *(one and _model_path(one) for one in (antiexpert, expert)))
+        twin, tuned = (one and _model_path(one) for one in (antiexpert, expert))
+        return Models(_model_path(base), twin, tuned)
     return preset_models(family) if family else STARTER_MODELS
 
 
@@ -113,9 +113,11 @@ def _as_seen_from(directory: Path, path: Path) -> str:
     return str(target)
 
 
-def _check(text: str, directory: Path, model: type) -> None:
+def _check(text: str, directory: Path) -> None:
     """Refuse before writing what would be refused when it is read, a member's name for example."""
     import tomllib
+
+    from proxycouncil.council.config import CouncilConfig
 
     try:
         data = tomllib.loads(text)
@@ -123,7 +125,7 @@ def _check(text: str, directory: Path, model: type) -> None:
         raise UsageError(
             "a specialist's name must be a word of a-z, 0-9, _ and -", hint="--specialist NAME=PATH"
         ) from error
-    model.from_mapping(data, directory=directory.resolve())
+    CouncilConfig.from_mapping(data, directory=directory.resolve())
 
 
 def _write(file: Path, text: str, folders: Sequence[Path]) -> None:

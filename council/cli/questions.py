@@ -48,7 +48,7 @@ def questions(
     asker = open_model(model) if model else None
     with process_of(ctx).open(config) as council:
         library = library_of(council)
-        folder = out or council.config.directory / "questions"
+        folder = out or _default_folder(council.config.directory)
         for name in _named(domain, library.domains):
             passages = library.passages(name)
             some = passages if limit is None else passages[:: max(1, -(-len(passages) // limit))]
@@ -56,6 +56,13 @@ def questions(
             calibration = write_questions(made, folder / f"{name}.jsonl")
             _tell(made, folder / f"{name}.jsonl")
     typer.echo(f"next: council tune DOMAIN; council calibrate {calibration}", err=True)
+
+
+def _default_folder(directory: Path) -> Path:
+    """Beside council.toml; the embedded starter's own questions are part of the package and left alone."""
+    from proxycouncil.council import starter
+
+    return Path("questions") if directory.is_relative_to(starter.DIRECTORY) else directory / "questions"
 
 
 def _named(domain: str | None, held: Sequence[str]) -> Sequence[str]:
