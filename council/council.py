@@ -80,7 +80,7 @@ class Council:
         self._owns_engine = generator is None
         opener = searcher if callable(searcher) else (lambda: searcher or open_library(config))
         counted = self._count_tokens if self._owns_engine else None
-        self._shelves = Shelves(config, opener, count=counted)
+        self._shelves = Shelves(lambda: self.config, opener, count=counted)
         self._library = self._shelves.library
         self._shots = shot_stores(config, embeddings=self._shelves.embeddings, count=counted)
         self._loop = BackgroundLoop("council")

@@ -28,18 +28,22 @@ class Shelves:
     """The library and the attachments of one council.
 
     Args:
-        config: the settings.
+        config: the settings of now: a chat names its database after the council is made.
         opener: opens the library.
         count: tokens of a text as the base counts them, for a council with an engine of its own; None: slates
             are not cut.
     """
 
     def __init__(
-        self, config: CouncilConfig, opener: Callable[[], Searcher], *, count: Callable[[str], int] | None
+        self,
+        config: Callable[[], CouncilConfig],
+        opener: Callable[[], Searcher],
+        *,
+        count: Callable[[str], int] | None,
     ) -> None:
         self._config, self._count = config, count
         self.library: Opening[Searcher] = Opening(opener, name="council-library")
-        self.attachments = Attachments(beside(config.council.checkpoints), encoder=self._embedder)
+        self.attachments = Attachments(lambda: beside(config().council.checkpoints), encoder=self._embedder)
 
     def searcher(self, thread: str | None = None) -> Searcher:
         """The library, with what is attached to the thread; its slates cut to what the base may read."""
@@ -50,7 +54,7 @@ class Shelves:
         whole = library if attached is None else AttachedSearcher(library, attached)
         if self._count is None or not isinstance(whole, Library | AttachedSearcher):
             return whole
-        return BudgetedSearcher(whole, tokens=self._config.retrieval.budget_tokens, count=self._count)
+        return BudgetedSearcher(whole, tokens=self._config().retrieval.budget_tokens, count=self._count)
 
     def placed(self, citation: Citation, *, thread: str | None = None) -> Citation:
         """The citation with the path its document has now; inside, sources are relative and may move."""
@@ -84,5 +88,5 @@ class Shelves:
 
     def _embedder(self) -> TextEncoder | str:
         """The library's own, loaded once."""
-        found: TextEncoder | str = getattr(self.library.get(), "encoder", self._config.retrieval.embedder)
+        found: TextEncoder | str = getattr(self.library.get(), "encoder", self._config().retrieval.embedder)
         return found
