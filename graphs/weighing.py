@@ -77,6 +77,7 @@ def tally(
     answering = [reading for reading in readings if reading.answer.kind != "none"]
     groups = _groups(answering, similarity, entailed)
     shares = _Shares.of(groups, readings, seats)
+    leader = shares.leader()
     answered = {reading.member for reading in answering}
     live = {reading.member for reading in readings}
     return Tally(
@@ -91,7 +92,9 @@ def tally(
         decisive=[
             member
             for member in seats
-            if (shares.decides(member) if member in live else weights[member] > shares.lead())
+            if (
+                shares.leader(without=member) != leader if member in live else weights[member] > shares.lead()
+            )
         ],
         degraded=degraded or any(not _finished(ballot) for ballot in heard) or len(live) < len(seats),
         grouped_by="words" if entailed is None else "entailment",
@@ -267,10 +270,6 @@ class _Shares:
         unequal = fsum(votes) ** 2 / squares
         return unequal / (1 + (unequal - 1) * PRIOR_CORRELATION)
 
-    def decides(self, member: str) -> bool:
-        """Whether another group, or none, would lead without this member."""
-        return self._leader() != self._leader(without=member)
-
     def lead(self) -> float:
         """Weight that would have to come in for another outcome to lead: another answer, or any at all."""
         weights = [self.weight(place) for place in range(len(self.groups))]
@@ -279,7 +278,8 @@ class _Shares:
             return none - max(weights, default=0.0)
         return weights[0] - max([none, *weights[1:]])
 
-    def _leader(self, without: str | None = None) -> int | None:
+    def leader(self, without: str | None = None) -> int | None:
+        """The group that leads, or None: as it is, or as it would be without a member."""
         none = fsum(weight for member, weight in self.none.items() if member != without)
         weights = [
             fsum(weight for member, weight in group.items() if member != without) for group in self.groups
