@@ -114,16 +114,22 @@ class Chat:
     def answer(self, question: str, *, members: tuple[str, ...] = ()) -> None:
         """Ask, and show the ballots as they come, the vote and the decision."""
         events = self.council.stream(question, thread=self.thread, members=members)
-        turn = _Turn(self._clock())
+        turn, later = _Turn(self._clock()), []
         try:
             with self._progress() as show, closing(events):
                 for event in events:
                     turn.take(event)
                     show(event)
-                    self._show(event)
+                    # What is decided is printed once the panes are gone.
+                    if isinstance(event, VoteEvent | DecisionEvent):
+                        later.append(event)
+                    else:
+                        self._show(event)
         except KeyboardInterrupt:
             self._stopped(turn)
             raise
+        for event in later:
+            self._show(event)
         self.last = turn.answer(self._clock())
         if self.last is not None:
             self.answers.append(self.last)
