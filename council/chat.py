@@ -114,7 +114,8 @@ class Chat:
     def answer(self, question: str, *, members: tuple[str, ...] = ()) -> None:
         """Ask, and show the ballots as they come, the vote and the decision."""
         events = self.council.stream(question, thread=self.thread, members=members)
-        turn, later = _Turn(self._clock()), []
+        turn = _Turn(self._clock())
+        later: list[CouncilEvent] = []
         try:
             with self._progress() as show, closing(events):
                 for event in events:
