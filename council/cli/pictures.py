@@ -39,13 +39,7 @@ class Lines:
 def session(council: Council) -> str:
     """A question, its ballots, its decision, and `/why`."""
     console = _console()
-    Chat(
-        council,
-        thread="picture",
-        reader=Lines(QUESTION, "/why"),
-        console=console,
-        locate=lambda s: Path(s).name,
-    ).run()
+    Chat(council, thread="picture", reader=Lines(QUESTION, "/why"), console=console).run()
     return _svg(console, "council chat")
 
 
