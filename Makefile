@@ -6,7 +6,7 @@ TORCH_ARGS ?=
 export Q
 export HF_HUB_OFFLINE := 1
 
-.PHONY: ask chat test test-slow llama-server starter lint types clean
+.PHONY: ask chat test test-slow llama-server starter pictures lint types clean
 
 .venv/.ready: pyproject.toml constraints.txt
 	@test -x $(PY) || $(PYTHON) -m venv .venv
@@ -55,6 +55,10 @@ CORPUS ?= corpus
 FLAGS ?=
 starter: .venv/.ready
 	nice $(PY) -m training.starter --corpus $(CORPUS) --work .starter --minutes $(MINUTES) $(FLAGS)
+
+# The pictures of README.md, from the starter as it is now.
+pictures: .venv/.ready
+	$(PY) -m proxycouncil.council.cli.pictures docs/images
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist

@@ -37,11 +37,13 @@ class Attachments:
     """The documents of all conversations of a council.
 
     Args:
-        folder: where they are kept; None: in a temporary folder, as long as this lives.
+        folder: says where they are kept; None: in a temporary folder, as long as this lives.
         encoder: the embedder of the council's own library, so that scores can be compared.
     """
 
-    def __init__(self, folder: Path | None, *, encoder: Callable[[], TextEncoder | str]) -> None:
+    def __init__(
+        self, folder: Callable[[], Path | None], *, encoder: Callable[[], TextEncoder | str]
+    ) -> None:
         self._kept, self._encoder = folder, encoder
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._open: OrderedDict[str, Library] = OrderedDict()
@@ -84,7 +86,7 @@ class Attachments:
 
     def holds(self, thread: str | None) -> bool:
         """Whether anything is attached."""
-        if thread is None or (self._kept is None and self._temporary is None):
+        if thread is None or (self._kept() is None and self._temporary is None):
             return False
         return (self._folder(thread) / "library").is_dir()
 
@@ -110,7 +112,7 @@ class Attachments:
     def _folder(self, thread: str) -> Path:
         """By a digest: the name of a conversation may hold anything, `..` too."""
         with self._lock:
-            root = self._kept
+            root = self._kept()
             if root is None:
                 if self._temporary is None:
                     self._temporary = tempfile.TemporaryDirectory(prefix="council-attached-")

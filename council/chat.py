@@ -23,6 +23,7 @@ from proxycouncil.council.events import (
     RouteEvent,
     VoteEvent,
 )
+from proxycouncil.council.panes import Panes
 from proxycouncil.council.rendering import (
     Locate,
     asked_line,
@@ -45,9 +46,7 @@ if TYPE_CHECKING:
     from proxycouncil.council.feedback import Feedback
 
 TWICE_WITHIN_S = 2.0
-_SPINNER_COLUMNS = 3
-_LEAST_COLUMNS = 16
-_BETWEEN = " · "
+_FRAMES_A_SECOND = 8
 
 
 class Chat:
@@ -116,15 +115,22 @@ class Chat:
         """Ask, and show the ballots as they come, the vote and the decision."""
         events = self.council.stream(question, thread=self.thread, members=members)
         turn = _Turn(self._clock())
+        later: list[CouncilEvent] = []
         try:
             with self._progress() as show, closing(events):
                 for event in events:
                     turn.take(event)
-                    self._show(event)
-                    show(turn)
+                    show(event)
+                    # What is decided is printed once the panes are gone.
+                    if isinstance(event, VoteEvent | DecisionEvent):
+                        later.append(event)
+                    else:
+                        self._show(event)
         except KeyboardInterrupt:
             self._stopped(turn)
             raise
+        for event in later:
+            self._show(event)
         self.last = turn.answer(self._clock())
         if self.last is not None:
             self.answers.append(self.last)
@@ -164,14 +170,19 @@ class Chat:
             self.console.print(line, style="dim")
 
     @contextmanager
-    def _progress(self) -> Iterator[Callable[[_Turn], None]]:
-        """A spinner with the last words of who is reading; nothing at all where there is no terminal."""
+    def _progress(self) -> Iterator[Callable[[CouncilEvent], None]]:
+        """The members side by side as they write; nothing at all where there is no terminal.
+
+        By the clock, never by the token; gone when the decision is printed.
+        """
         if not self.console.is_terminal or self.console.is_dumb_terminal:
             yield lambda _: None
             return
-        width = self.console.width - _SPINNER_COLUMNS
-        with self.console.status(Text("reading …")) as status:
-            yield lambda turn: status.update(Text(turn.tails(width)))
+        from rich.live import Live
+
+        panes = Panes()
+        with Live(panes, console=self.console, refresh_per_second=_FRAMES_A_SECOND, transient=True):
+            yield panes.take
 
     def _interrupt(self) -> None:
         now = self._clock()
@@ -201,16 +212,6 @@ class _Turn:
             case BallotEvent():
                 self.unfinished.pop((event.ballot["member"], event.ballot["slate"]), None)
 
-    def tails(self, width: int) -> str:
-        """The last words of each reading, all in one line of that width."""
-        if not self.unfinished:
-            return (
-                "counting …" if any(isinstance(event, BallotEvent) for event in self.events) else "reading …"
-            )
-        room = max(_LEAST_COLUMNS, width // len(self.unfinished) - len(_BETWEEN))
-        pieces = (f"{member}: {text}" for (member, _), text in self.unfinished.items())
-        return _BETWEEN.join(_tail(one_line(piece), room) for piece in pieces)[:width]
-
     def answer(self, now: float) -> Answer | None:
         """Everything that happened as one object."""
         found = {type(event): event for event in self.events}
@@ -226,11 +227,3 @@ class _Turn:
             tally=vote.tally,
             seconds=now - self._started,
         )
-
-
-def _tail(text: str, room: int) -> str:
-    """The member's name and the end of what it writes."""
-    if len(text) <= room:
-        return text
-    name, _, written = text.partition(": ")
-    return f"{name}: …{written[len(written) - max(1, room - len(name) - 3) :]}"

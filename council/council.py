@@ -72,7 +72,7 @@ class Council:
         self._generator = generator or OpeningEngine(self._engine)
         self._owns_engine = generator is None
         self._given_searcher = searcher
-        self._attachments = Attachments(beside(config.council.checkpoints), encoder=self._embedder)
+        self._attachments = Attachments(self._conversations_folder, encoder=self._embedder)
         self._live = Live(config, version=version, shelves=self._shelves(config))
         self._renewing = threading.Lock()
         self._loop = BackgroundLoop("council")
@@ -413,6 +413,9 @@ class Council:
         count = self._count_tokens if self._owns_engine else None
         library: Opening[Searcher] = Opening(opener, name="council-library")
         return Shelves(config, library, attachments=self._attachments, count=count)
+
+    def _conversations_folder(self) -> Path | None:
+        return beside(self.config.council.checkpoints)
 
     def _embedder(self) -> TextEncoder | str:
         return self._live.shelves.embedder()

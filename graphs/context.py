@@ -123,7 +123,7 @@ class Consultation:
         brake, task = self._brake(turn), asyncio.current_task()
         if task is None:
             raise RuntimeError("a reading runs in a task")
-        if brake.pulled:
+        if brake.is_pulled():
             raise StoppedReading
         before = task.cancelling()
         brake.tasks.add(task)
@@ -131,7 +131,7 @@ class Consultation:
             yield
         except asyncio.CancelledError:
             # Cancelled from elsewhere as well, it stays cancelled (as in asyncio.timeout).
-            if brake.pulled and task.uncancel() <= before:
+            if brake.is_pulled() and task.uncancel() <= before:
                 raise StoppedReading from None
             raise
         finally:
@@ -152,6 +152,10 @@ class _Brake:
 
     pulled: bool
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
+
+    def is_pulled(self) -> bool:
+        """Now: it may change while a reading waits."""
+        return self.pulled
 
     def pull(self) -> None:
         """From any thread, and from inside a reading: what it stops is stopped at its next wait."""

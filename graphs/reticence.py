@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 from proxycouncil.graphs.wording import fold_tidied, tidy
 
@@ -70,6 +71,7 @@ _HEDGE_AFTER = re.compile(
 _FRAME = re.compile(r"(?:the )?(?:final )?answer(?: is|\s*:)\s*:?\s*(?=\S)", re.IGNORECASE)
 
 
+@lru_cache(maxsize=4096)  # every reading is judged by its member and counted by the vote
 def is_refusal(text: str | None) -> bool:
     """Whether a text declines to answer: blank, a placeholder, or only sentences that say so."""
     return only_refuses(tidy(text or ""))

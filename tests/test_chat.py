@@ -114,6 +114,9 @@ def test_alpha_steers_from_the_next_question_on():
         ("/ask astrology what?", "no member is called 'astrology'"),
         ("/save", "/save takes a file"),
         ("/save /no/such/folder/x.md", "can't write"),
+        ("/attach /no/such/file.md", "No such file"),
+        ("/attach picture.png", "can't be read"),
+        ("/attach", "members also read: nothing"),
         ("/sorces", "did you mean /sources?"),
         ("x" * 100_000, "error: the question has 100,000 characters"),
     ],
@@ -153,6 +156,14 @@ def test_history_and_save_tell_the_conversation(tmp_path):
     assert f"1. {QUESTION}" in shown
     assert file.read_text(encoding="utf-8") == f"# t\n\n## {QUESTION}\n\n{ANSWER}\n"
     assert "is there already" in shown
+
+
+def test_forgetting_deletes_the_turns():
+    shown, chat = session(QUESTION, "/forget", "/history", "/why")
+    assert "deleted" in shown
+    assert "nothing was asked yet" in shown
+    assert "nothing was answered yet" in shown
+    assert chat.answers == []
 
 
 def test_what_a_model_writes_is_neither_markup_nor_obeyed():

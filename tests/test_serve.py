@@ -135,6 +135,21 @@ class TestOpenAIClient:
         done = client.chat.completions.create(model="council", messages=talk)
         assert "insulin" in (done.model_extra or {})["council"]["standalone"].lower()
 
+    @pytest.mark.parametrize("model", ["council", "law"])
+    def test_a_schema_is_kept_to(self, client, model):
+        schema = {
+            "type": "object",
+            "properties": {"answer": {"type": "string"}, "year": {"type": "integer"}},
+            "required": ["answer", "year"],
+        }
+        wanted: Any = {"type": "json_schema", "json_schema": {"name": "found", "schema": schema}}
+        done = client.chat.completions.create(
+            model=model,
+            messages=[{"role": "user", "content": "What is insulin?"}],
+            response_format=wanted,
+        )
+        assert set(json.loads(done.choices[0].message.content)) == {"answer", "year"}
+
     @pytest.mark.parametrize(
         ("more", "kind"),
         [

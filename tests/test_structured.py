@@ -165,8 +165,8 @@ class TestLangChain:
 
     def test_what_can_not_be_is_refused_at_once(self) -> None:
         model = ChatCouncil(council=council_of())
-        with pytest.raises(NotSupportedError, match="function_calling"):
-            model.with_structured_output(Term, method="function_calling")
+        with pytest.raises(NotSupportedError, match="xml"):
+            model.with_structured_output(Term, method="xml")
         with pytest.raises(EngineError, match="unclosed group"):
             model.with_structured_output(
                 {"title": "T", "type": "object", "properties": {"a": {"type": "string", "pattern": "("}}}

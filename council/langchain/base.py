@@ -108,7 +108,8 @@ class CouncilChatModel(BaseChatModel):
         Args:
             schema: a pydantic class, a TypedDict, a JSON Schema or an OpenAI tool.
             include_raw: a dict of `raw` (the message), `parsed`, and `parsing_error` instead of the object.
-            kwargs: `method="json_schema"`, the only one; `strict` says nothing, members can't do otherwise.
+            kwargs: `method`, any of LangChain's three, which are one here; `strict` says nothing, members
+                can't do otherwise.
 
         Raises:
             MissingExtraError: llguidance is not installed.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.output_parsers import JsonOutputParser, PydanticOutputParser
 from langchain_core.runnables import RunnableMap, RunnablePassthrough
 from langchain_core.utils.function_calling import convert_to_json_schema
-from pydantic import BaseModel
+from langchain_core.utils.pydantic import is_basemodel_subclass
 
 from proxycouncil.errors import NotSupportedError
 from proxycouncil.graphs.structured import tightened
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from proxycouncil.council.langchain.base import CouncilChatModel
 
 METHOD = "json_schema"
+_METHODS = (METHOD, "function_calling", "json_mode")
+"""LangChain's names for ways to the same end; here all of them are decoding under the grammar."""
 
 
 def structured(
@@ -38,7 +40,7 @@ def structured(
     strict: bool | None = None,  # noqa: ARG001 (members can't do otherwise)
 ) -> Runnable[LanguageModelInput, Any]:
     """The model with its answers as objects; see `CouncilChatModel.with_structured_output`."""
-    if method not in (METHOD, None):
+    if method not in (*_METHODS, None):
         raise NotSupportedError(
             f"this model has no method {method!r} of structured output", hint=f"use {METHOD!r}"
         )
@@ -59,6 +61,6 @@ def structured(
 
 
 def _parser(schema: dict[str, Any] | type) -> BaseOutputParser[Any]:
-    if isinstance(schema, type) and issubclass(schema, BaseModel):
+    if isinstance(schema, type) and is_basemodel_subclass(schema):
         return PydanticOutputParser(pydantic_object=schema)
     return JsonOutputParser()

@@ -54,7 +54,7 @@ class ChatRequest(BaseModel):
     logprobs: bool = False
     top_logprobs: int | None = None
     n: int = 1
-    response_format: dict[str, Any] = {}
+    response_format: dict[str, Any] | None = None
 
     def check(self) -> None:
         """Refuse what can't be done, rather than do something else.
@@ -66,7 +66,7 @@ class ChatRequest(BaseModel):
         for name in _REFUSED:
             if extra.get(name):
                 raise NotSupportedError(f"this endpoint takes no {name}", hint=f"leave {name} out")
-        kind = self.response_format.get("type", "text")
+        kind = (self.response_format or {}).get("type", "text")
         if kind not in ("text", "json_schema") or (kind == "json_schema" and self._schema() is None):
             raise NotSupportedError(
                 f"response_format {kind!r} is not supported", hint='"text", or "json_schema" with a schema'
@@ -87,7 +87,7 @@ class ChatRequest(BaseModel):
         return {name: value for name, value in given.items() if value is not None}
 
     def _schema(self) -> dict[str, Any] | None:
-        named = self.response_format.get("json_schema")
+        named = (self.response_format or {}).get("json_schema")
         schema = named.get("schema") if isinstance(named, dict) else None
         return schema if isinstance(schema, dict) else None
 
