@@ -31,6 +31,7 @@ from proxycouncil.council.fingerprints import changed, fingerprints
 from proxycouncil.council.questions import Question, as_question, cleaned
 from proxycouncil.errors import CouncilError, LibraryError, UnknownDomainError, UsageError
 from proxycouncil.graphs.context import Consultation, CouncilContext
+from proxycouncil.graphs.doubt import check_choice, choices, undecided
 
 if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
@@ -45,6 +46,9 @@ if TYPE_CHECKING:
     from proxycouncil.specialists.request import Event, Request
 
 Emit = Callable[[CouncilEvent], None]
+
+_ANEW: Any = object()
+"""Put into the graph: the question itself, not what goes on with an unfinished turn."""
 
 
 class Council:
@@ -219,6 +223,18 @@ class Council:
         """
         return self._loop.run(self._resume(thread))
 
+    def settle(self, thread: str, choice: str) -> Answer:
+        """Decide a turn that waits for a person (`decision.undecided`).
+
+        Args:
+            thread: the conversation.
+            choice: the words of one of the answers; "" for none of them.
+
+        Raises:
+            UsageError: no turn waits there, or nobody gave that answer.
+        """
+        return self._loop.run(self._settle(thread, choice))
+
     def as_tool(self, *, name: str = "council", member: str | None = None) -> BaseTool:
         """The council, or one member of it, as a LangChain tool: text for the agent, `Answer` as artifact."""
         from proxycouncil.council.langchain import council_tool
@@ -305,16 +321,32 @@ class Council:
             if not snapshot.next:
                 return None
             self.warm()
-            return await self._turn(Question(snapshot.values["question"], thread), _ignore, anew=False)
+            return await self._turn(Question(snapshot.values["question"], thread), _ignore, put=None)
 
-    async def _turn(self, question: Question, emit: Emit, *, anew: bool = True) -> Answer:
+    async def _settle(self, thread: str, choice: str) -> Answer:
+        from langgraph.types import Command
+
+        async with self._turns[thread]:
+            graph = await self._graph(remembers=True)
+            snapshot = await graph.aget_state(_thread(thread))
+            if not snapshot.interrupts:
+                raise UsageError(
+                    f"no turn of {thread!r} waits for a person", hint="settle what `decision.undecided` names"
+                )
+            check_choice(choice, snapshot.interrupts[0].value)
+            asked = Question(snapshot.values["question"], thread)
+            return await self._turn(asked, _ignore, put=Command(resume=choice))
+
+    async def _turn(self, question: Question, emit: Emit, *, put: Any = _ANEW) -> Answer:  # noqa: ANN401
         started = perf_counter()
         graph = await self._graph(remembers=question.thread is not None)
         context = await asyncio.to_thread(self.context, question.settings)
+        if question.thread is None:  # Nothing remembers it until somebody has decided.
+            context = replace(context, settings=replace(context.settings, ask_between=None))
         timings = {"open": perf_counter() - started}
         state: CouncilState = {}
         async for part in graph.astream(
-            question.as_input() if anew else None,
+            question.as_input() if put is _ANEW else put,
             None if question.thread is None else _thread(question.thread),
             context=context,
             stream_mode=["custom", "values"],
@@ -328,7 +360,13 @@ class Council:
                 emit(as_event(part["data"]))
         if isinstance(self._engine.failure, CouncilError):
             raise self._engine.failure
+        waiting = await _waiting(graph, question.thread) if context.settings.ask_between else None
+        if waiting is not None:
+            state = {**state, "decision": undecided(waiting)}
         answer = self._answer(question, state, seconds=perf_counter() - started, timings=timings)
+        if waiting is not None:
+            decision = answer.decision.model_copy(update={"undecided": choices(waiting)})
+            answer = answer.model_copy(update={"decision": decision})
         emit(answer.decision)
         return answer
 
@@ -410,6 +448,14 @@ class Council:
                 raise UnknownDomainError(
                     f"no member is called {name!r}", hint=f"members are {', '.join(known)}"
                 )
+
+
+async def _waiting(graph: CompiledStateGraph[Any, Any, Any, Any], thread: str | None) -> Any:  # noqa: ANN401
+    """What a person is shown to decide the turn that just ran; None where it is decided."""
+    if thread is None:
+        return None
+    snapshot = await graph.aget_state(_thread(thread))
+    return snapshot.interrupts[0].value if snapshot.interrupts else None
 
 
 def _thread(name: str) -> RunnableConfig:

@@ -84,6 +84,8 @@ class DecisionEvent(_Event):
     reason: str
     degraded: bool
     thread: str | None = None
+    undecided: list[str] = []
+    """Answers that a person is to choose from (`council.ask_between`): `Council.settle` goes on."""
 
 
 CouncilEvent: TypeAlias = Annotated[
