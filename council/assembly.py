@@ -198,6 +198,7 @@ def settings(config: CouncilConfig) -> Settings:
         max_new_tokens=council.max_new_tokens,
         verbatim=council.verbatim,
         early_stop=council.early_stop,
+        ask_between=council.ask_between,
         unsure_below=council.unsure_below,
     )
 

@@ -132,8 +132,23 @@ class Chat:
         for event in later:
             self._show(event)
         self.last = turn.answer(self._clock())
-        if self.last is not None:
+        if self.last is not None and self.last.decision.undecided:
+            self._settle(self.last.decision.undecided)
+        elif self.last is not None:
             self.answers.append(self.last)
+
+    def _settle(self, texts: list[str]) -> None:
+        """Let the user choose among the answers; an empty line leaves the turn open."""
+        for number, text in enumerate(texts, start=1):
+            self.say(f"  {number}: {one_line(text)}")
+        self.say("which is right? its number, 0 for none, an empty line leaves it open", style="yellow")
+        line = self._reader.read().strip()
+        if not line.isdecimal() or int(line) > len(texts):
+            self.say("left open; this turn is not part of the conversation", style="yellow")
+            return
+        self.last = self.council.settle(self.thread, texts[int(line) - 1] if int(line) else "")
+        self.answers.append(self.last)
+        self._decide(self.last.decision)
 
     def _stopped(self, turn: _Turn) -> None:
         """What was written so far is shown; the conversation goes on as if it had not been asked."""

@@ -213,12 +213,21 @@ class DeliberationConfig(Section):
     """Length of one answer."""
     verbatim: Annotated[bool, Field(strict=True)] = False
     """Members write only what stands on their slate, or the refusal: for families too small to rephrase."""
+    ask_between: tuple[Share, Share] | None = None
+    """Two confidences: in a conversation a person decides from the first up to the second; unset: never."""
     early_stop: Annotated[bool, Field(strict=True)] = False
     """Stop members still reading once they can't change the outcome; the decision is then marked degraded."""
     entailment: Weights | None = None
     """A cross-encoder for inference, path or hub id: joins answers that say one thing in other words."""
     unsure_below: Share | None = None
     """A member less sure of its reading casts its best excerpt verbatim; unset: never."""
+
+    @field_validator("ask_between")
+    @classmethod
+    def _first_below_second(cls, between: tuple[float, float] | None) -> tuple[float, float] | None:
+        if between is not None and between[0] >= between[1]:
+            raise ValueError("the first must be below the second")
+        return between
 
 
 class CouncilConfig(Section):

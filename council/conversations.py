@@ -49,6 +49,12 @@ class Conversations:
         snapshot = await graph.aget_state(config_of(thread))
         return list(snapshot.values.get("history", []))
 
+    async def waiting(self, thread: str) -> Any:  # noqa: ANN401 (what the graph interrupted itself with)
+        """What a person is shown to decide the last turn; None where it is decided."""
+        graph = await self.graph(remembers=True)
+        snapshot = await graph.aget_state(config_of(thread))
+        return snapshot.interrupts[0].value if snapshot.interrupts else None
+
     async def forget(self, thread: str) -> None:
         """Delete a conversation, once its turn is over."""
         async with self.turn(thread):

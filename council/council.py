@@ -26,6 +26,7 @@ from proxycouncil.council.renewal import renewed
 from proxycouncil.council.shelves import Shelves
 from proxycouncil.errors import CouncilError, UnknownDomainError, UsageError
 from proxycouncil.graphs.context import GENERALIST
+from proxycouncil.graphs.doubt import check_choice, choices, undecided
 from proxycouncil.specialists.request import Pair, Prompt, Request, Sampling
 
 if TYPE_CHECKING:
@@ -41,6 +42,9 @@ if TYPE_CHECKING:
     from proxycouncil.specialists.request import Event
 
 Emit = Callable[[CouncilEvent], None]
+
+_ANEW: Any = object()
+"""Put into the graph: the question itself, not what goes on with an unfinished turn."""
 
 
 class Council:
@@ -256,6 +260,18 @@ class Council:
         """
         return self._loop.run(self._resume(thread))
 
+    def settle(self, thread: str, choice: str) -> Answer:
+        """Decide a turn that waits for a person (`decision.undecided`).
+
+        Args:
+            thread: the conversation.
+            choice: the words of one of the answers; "" for none of them.
+
+        Raises:
+            UsageError: no turn waits there, or nobody gave that answer.
+        """
+        return self._loop.run(self._settle(thread, choice))
+
     def as_tool(self, *, name: str = "council", member: str | None = None) -> BaseTool:
         """The council, or one member of it, as a LangChain tool: text for the agent, `Answer` as artifact."""
         from proxycouncil.council.langchain import council_tool
@@ -359,12 +375,28 @@ class Council:
             if not snapshot.next:
                 return None
             self.warm()
-            return await self._turn(Question(snapshot.values["question"], thread), _ignore, anew=False)
+            return await self._turn(Question(snapshot.values["question"], thread), _ignore, put=None)
 
-    async def _turn(self, question: Question, emit: Emit, *, anew: bool = True) -> Answer:
+    async def _settle(self, thread: str, choice: str) -> Answer:
+        from langgraph.types import Command
+
+        async with self._conversations.turn(thread):
+            graph = await self._conversations.graph(remembers=True)
+            snapshot = await graph.aget_state(config_of(thread))
+            if not snapshot.interrupts:
+                raise UsageError(
+                    f"no turn of {thread!r} waits for a person", hint="settle what `decision.undecided` names"
+                )
+            check_choice(choice, snapshot.interrupts[0].value)
+            asked = Question(snapshot.values["question"], thread)
+            return await self._turn(asked, _ignore, put=Command(resume=choice))
+
+    async def _turn(self, question: Question, emit: Emit, *, put: Any = _ANEW) -> Answer:  # noqa: ANN401
         started, live = perf_counter(), self._live
         graph = await self._conversations.graph(remembers=question.thread is not None)
         context = await self._opened(live, question)
+        if question.thread is None:  # Nothing remembers it until somebody has decided.
+            context = replace(context, settings=replace(context.settings, ask_between=None))
         timings = {"open": perf_counter() - started}
         state: CouncilState = {}
 
@@ -376,15 +408,22 @@ class Council:
                 emit(as_event(event))
 
         async for values in graph.astream(
-            question.as_input() if anew else None,
+            question.as_input() if put is _ANEW else put,
             None if question.thread is None else config_of(question.thread),
             context=replace(context, emit=hear),
             stream_mode="values",
         ):
-            state = cast("CouncilState", values)
+            if "__interrupt__" not in values:
+                state = cast("CouncilState", values)
         if isinstance(self._engine.failure, CouncilError):
             raise self._engine.failure
+        waiting = await self._waiting(question.thread) if context.settings.ask_between else None
+        if waiting is not None:
+            state = {**state, "decision": undecided(waiting)}
         answer = live.answer(question, state, seconds=perf_counter() - started, timings=timings)
+        if waiting is not None:
+            decision = answer.decision.model_copy(update={"undecided": choices(waiting)})
+            answer = answer.model_copy(update={"decision": decision})
         emit(answer.decision)
         return answer
 
@@ -393,6 +432,10 @@ class Council:
         if live.ready(question.thread):
             return self._context(live, question.settings, question.thread)
         return await asyncio.to_thread(self._context, live, question.settings, question.thread)
+
+    async def _waiting(self, thread: str | None) -> Any:  # noqa: ANN401
+        """What a person is shown to decide the turn that just ran; None where it is decided."""
+        return None if thread is None else await self._conversations.waiting(thread)
 
     async def _write(self, request: Request, emit: Callable[[Event], None]) -> None:
         async with aclosing(cast("AsyncGenerator[Event, None]", self._generator.generate(request))) as events:

@@ -86,6 +86,8 @@ class DecisionEvent(_Event):
     thread: str | None = None
     version: str | None = None
     """Which version of the council answered (`council versions`); null where none was promoted."""
+    undecided: list[str] = []
+    """Answers that a person is to choose from (`council.ask_between`): `Council.settle` goes on."""
 
 
 CouncilEvent: TypeAlias = Annotated[

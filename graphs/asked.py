@@ -36,6 +36,7 @@ _RATIO = re.compile(
 _COUNTED = re.compile(r"\bhow (?:many|much)\b", re.IGNORECASE)
 _LOCATIVE = frozenset(stem(word) for word in "lies located situated found sits stands".split())
 _TIMES = frozenset({stem("case"), stem("time")})
+_PREFIXES = ("un", "in", "il", "im", "ir", "non", "dis")
 _ARTICLES = frozenset({"a", "an", "the", "not"})
 _BOUND = re.compile(
     r"\bat (least|most)\b|\b(minimum|maximum|fewest|highest|lowest|longest|shortest)\b", re.IGNORECASE
@@ -61,6 +62,8 @@ class Asked:
     """Asks for a least or a most, so that an answer need not say so."""
     counted: bool = False
     """Asks how many: "none" is a number."""
+    denials: frozenset[str] = frozenset()
+    """Words that deny one of its own: "illegal" where it asks whether something is legal."""
     choices: frozenset[str] = frozenset()
     """Stems on both sides of each "or": what an answer may not leave to be guessed."""
 
@@ -83,6 +86,7 @@ def asked(question: str) -> Asked:
         ratio=_RATIO.search(text) is not None,
         bounded=_BOUND.search(text) is not None,
         counted=_COUNTED.search(text) is not None,
+        denials=_denials({token.folded for token in words}),
         choices=_choices([token.folded for token in words]),
     )
 
@@ -91,6 +95,14 @@ def _filling(words: list[Token]) -> frozenset[str]:
     """What an answer may say for form's sake: something lies, is located or found; in all cases."""
     text = {word.folded for word in words}
     return (_LOCATIVE if "where" in text else frozenset()) | (_TIMES if "often" in text else frozenset())
+
+
+def _denials(words: set[str]) -> frozenset[str]:
+    plain = (word for word in words if word not in AUXILIARIES)
+    bases = {base for word in plain for base in (word, stem(word)) if len(base) > 2}
+    return frozenset(f"{prefix}{base}" for base in bases for prefix in _PREFIXES) | {
+        f"{base}less" for base in bases
+    }
 
 
 def _choices(words: list[str]) -> frozenset[str]:

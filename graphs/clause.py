@@ -10,50 +10,59 @@ class Clause:
 
     def __init__(self, rank: Callable[[int], str]) -> None:
         self.rank = rank
-        self.run: list[int] = []
         self.joined = self.listed = False
+        self.start = 0
+        """Where the last run of tokens begins that only commas and "and" divide."""
         self.subject: list[int] = []
         self.rest: list[int] = []
         self.agent: list[int] = []
-        self.passive = self.in_agent = self.done_to = False
+        self.target = self.rest
+        self.passive = self.done_to = False
+
+    @property
+    def in_agent(self) -> bool:
+        """Whether what comes belongs to who did it."""
+        return self.target is self.agent
 
     def verb_begins(self) -> None:
         """After a form of "be"; what stood before it is the subject, unless there is one."""
-        if not self.passive and not self.subject:
-            self._close()
+        if not self.passive and not self.subject and not self.in_agent:
+            self._settle()
             self.subject, self.rest = self.rest, []
+            self.target = self.rest
         self.passive = True
 
     def agent_begins(self) -> None:
         """After the "by" of a passive."""
-        self._close()
-        self.passive, self.in_agent, self.done_to = False, True, True
+        self._settle()
+        self.passive, self.done_to, self.target = False, True, self.agent
 
     def agent_ends(self) -> None:
         """At a preposition or mark."""
-        self._close()
-        self.in_agent = False
+        self._settle()
+        self.target = self.rest
 
     def add(self, index: int) -> None:
         """A token with a meaning; "b and a" reads as "a and b"."""
         if not self.joined:
-            self._close()
+            self._settle()
+            self.start = len(self.target)
         self.joined = False
-        self.run.append(index)
+        self.target.append(index)
 
     def join(self, *, listed: bool) -> None:
         """A comma or an "and" follows what was said last."""
-        self.joined = bool(self.run)
-        self.listed = self.listed or (listed and bool(self.run))
-
-    def _close(self) -> None:
-        run = sorted(self.run, key=self.rank) if self.listed else self.run
-        (self.agent if self.in_agent else self.rest).extend(run)
-        self.run, self.joined, self.listed = [], False, False
+        if self.target:
+            self.joined, self.listed = True, self.listed or listed
 
     def read(self) -> list[int]:
         """Agent, verb, subject, rest; as they came where the voice is active."""
-        self._close()
+        self._settle()
         if not self.done_to:
             return self.subject + self.rest
         return self.agent + self.rest[:1] + self.subject + self.rest[1:]
+
+    def _settle(self) -> None:
+        if self.listed:
+            self.target[self.start :] = sorted(self.target[self.start :], key=self.rank)
+        self.joined = self.listed = False

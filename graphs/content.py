@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 from proxycouncil.graphs.asked import AUXILIARIES, Asked
 from proxycouncil.graphs.clause import Clause
@@ -61,11 +60,13 @@ _SIGNS = frozenset("^+<>=/%")
 _STEM = re.compile("[a-z]{3,}?o(?=[a-z]{3})|[a-z]+")
 _FEW = 4
 _JOINS = frozenset({"and", "or", ","})
-_DENIAL = re.compile("(?:un|in|il|im|ir|non|dis)([a-z]{4,})|([a-z]{3,})less")
 _HALVES = {"am": "am", "pm": "pm", "bc": "bc", "bce": "bc", "pairs": "pair"}
 """What changes the number before it: halves of a day, eras, pairs."""
 _SIDES = frozenset("before after since until by".split())
 """Of a date: in 1990 is not after 1990."""
+_TURNS = _JOINS | _BE | _PREPOSITIONS | {"by"}
+_FUNCTION = _HOLLOW | _SILENT | _HALVES.keys() | {"any", "yes"}
+_BESIDE = _SIDES | _HALVES.keys()
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,14 +128,15 @@ class _Reader:
         """Everything at once."""
         stop = self._head_stop()
         told = self._told()
-        new = [index for index in told if stem(self.tokens[index].folded) not in self.asked.stems]
+        order = self._stems(told)
+        new = [n for n, word in zip(told, order, strict=True) if word not in self.asked.stems]
         head = [index for index in new if index < stop]
         letters = [self.tokens[index] for index in self.free if self.tokens[index].kind in ("word", "code")]
         meant = [token for token in letters if token.folded not in _HOLLOW]
         return Content(
             words=self._stems(new),
-            order=self._stems(told),
-            echoes=frozenset(self._stems(told)) & self.asked.stems,
+            order=order,
+            echoes=frozenset(order) & self.asked.stems,
             head=self._stems(head),
             phrase_ends=frozenset(n for n, index in enumerate(head, start=1) if self._phrase_ends(index)),
             head_stop=stop,
@@ -180,42 +182,40 @@ class _Reader:
         told: list[int] = []
         for index in self.free:
             token = self.tokens[index]
-            if token.folded in _JOINS:
-                clause.join(listed=token.text != ",")
-            if token.folded == "by" and clause.passive:
-                clause.agent_begins()
-            elif clause.in_agent and token.text not in "-," and (token.kind == "mark" or self._closes(index)):
-                clause.agent_ends()
-            elif token.kind == "mark" and token.text in ".;:":
+            if token.kind == "mark" and token.text in ".;:":
                 told += clause.read()
                 clause = Clause(self._rank)
-            if token.folded in _BE:
-                clause.verb_begins()
-            if self._says(index):
+            elif token.kind == "mark" or token.folded in _TURNS:
+                self._turn(clause, token)
+            if self.said[index]:
                 clause.add(index)
         return told + clause.read()
 
+    def _turn(self, clause: Clause, token: Token) -> None:
+        """What a mark or a function word changes in a clause."""
+        word = token.folded
+        if word in _JOINS:
+            clause.join(listed=word != ",")
+        elif word == "by" and clause.passive:
+            clause.agent_begins()
+        elif clause.in_agent and word != "-" and (token.kind == "mark" or word in _PREPOSITIONS):
+            clause.agent_ends()
+        if word in _BE:
+            clause.verb_begins()
+
     def _rank(self, index: int) -> str:
         return "" if self.asked.ordered else stem(self.tokens[index].folded)
-
-    def _closes(self, index: int) -> bool:
-        """A preposition ends an agent."""
-        return self.tokens[index].folded in _PREPOSITIONS
 
     def _negations(self) -> int:
         """How often it denies; "No, it is not" denies once."""
         found = [
             index
             for index in self.free
-            if not self.said[index] and (_negates(self.tokens[index]) or self._denies(self.tokens[index]))
+            if not self.said[index]
+            and (_negates(self.tokens[index]) or self.tokens[index].folded in self.asked.denials)
         ]
         opens = len(found) > 1 and found[0] == 0 and self.tokens[0].folded == "no"
         return len(found) - (opens and self.tokens[1].kind == "mark")
-
-    def _denies(self, token: Token) -> bool:
-        """`illegal`, where the question asks whether it is legal."""
-        denied = _denied(token.folded)
-        return bool(denied) and not denied.isdisjoint(self.asked.stems)
 
     def _says(self, index: int) -> bool:
         return self.said[index]
@@ -225,13 +225,15 @@ class _Reader:
         if token.kind == "mark":
             return token.text in _SIGNS or (token.text == "-" and (self.formula or self._charges(index)))
         word = token.folded
+        if word not in _FUNCTION:
+            return not word.endswith("n't") and word not in self.asked.denials
         if word in _HALVES and index > 0 and index - 1 in self.taken:
             return False
         if word in _HOLLOW:
             return self.formula or (not self.shouted and _stands_out(token, index))
-        if (word == "any" and self.denying) or self._denies(token):
-            return False
-        return word not in _SILENT and not word.endswith("n't") and not (index == 0 and word == "yes")
+        if word == "any":
+            return not self.denying
+        return word not in _SILENT and not (index == 0 and word == "yes")
 
     def _charges(self, index: int) -> bool:
         """A minus behind the last word of a phrase: an ion, a blood group, a grade."""
@@ -262,7 +264,8 @@ class _Reader:
             for index in self.free
             if (word := self.tokens[index].folded) in _QUALIFIERS and not self._at_all(index)
         }
-        beside = {name for index in self.free if (name := self._beside_a_number(index))}
+        near = (index for index in self.free if self.tokens[index].folded in _BESIDE)
+        beside = {name for index in near if (name := self._beside_a_number(index))}
         asked = {_QUALIFIERS.get(word, word) for word in self.asked.stems}
         return frozenset((found | beside) - asked)
 
@@ -313,14 +316,6 @@ def _initials(words: Sequence[Token]) -> str:
     letters = "".join(token.folded[0] for token in words)
     bare = letters[:-1] if len(words) > 2 and words[-1].folded == letters[:-1] else letters
     return bare if len(words) > 1 else ""
-
-
-@lru_cache(maxsize=8192)
-def _denied(word: str) -> frozenset[str]:
-    """What a word may deny: stems of "legal" for "illegal", of "harm" for "harmless"."""
-    found = _DENIAL.fullmatch(word)
-    bases = [base for base in found.groups() if base] if found else []
-    return frozenset(stem(base) for base in bases)
 
 
 def _combined(words: Sequence[Token]) -> str:

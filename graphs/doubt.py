@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from proxycouncil.errors import UsageError
 from proxycouncil.graphs.state import CouncilState, Decision, Tally
 
 
@@ -30,3 +32,36 @@ def dossier(state: CouncilState, decision: Decision) -> dict[str, Any]:
         "ballots": [ballot for ballot in state["ballots"] if ballot["turn"] == state["turn"]],
         "would_be": decision,
     }
+
+
+def undecided(shown: Mapping[str, Any]) -> Decision:
+    """What is said of a turn while it waits for a person: nothing yet, and why. `shown` is the dossier."""
+    would_be: Decision = shown["would_be"]
+    return Decision(
+        {
+            **would_be,
+            "outcome": "abstain",
+            "text": "",
+            "calibrated": False,
+            "citations": [],
+            "reason": f"A person should decide: the best answer is only {would_be['confidence']:.0%} sure.",
+        }
+    )
+
+
+def choices(shown: Mapping[str, Any]) -> list[str]:
+    """The words to choose from, the leading answer first."""
+    return [str(answer["text"]) for answer in shown["answers"]]
+
+
+def check_choice(choice: str, shown: Mapping[str, Any]) -> None:
+    """Refuse what nobody said, before the graph is told: it would not forget it.
+
+    Raises:
+        UsageError: the choice is none of the answers.
+    """
+    said = {ballot["text"] for ballot in shown["ballots"] if ballot["status"] == "answered"}
+    if choice and choice not in said:
+        raise UsageError(
+            f"nobody answered {choice!r}", hint='choose the words of one of the answers, or "" for none'
+        )

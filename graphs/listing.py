@@ -13,6 +13,8 @@ _BREAK = re.compile(
     r"\s*(?:[,;|]\s*(?:and|or)\b|[,;|]|\b(?:and|or)\b|&|(?=\bthen\b)|\bfollowed by(?= \w))\s*", re.IGNORECASE
 )
 _CONJUNCTION = re.compile(r"\b(?:and|or|then)\b|[&|;]", re.IGNORECASE)
+_LONGEST = 300
+"""Characters; what is longer is an account, and reading it as a list would only take time."""
 _WORD = re.compile(r"[^\W_]+(?:[-'][^\W_]+)*")
 _LINKS = frozenset("is are was were include includes contain contains comprise comprises".split())
 _CONSISTS = frozenset("consist consists consisted".split())
@@ -41,7 +43,7 @@ def listing(
         prepositions: what no member but the first begins with.
         hollow: words that say nothing.
     """
-    if not _CONJUNCTION.search(text) and text.count(",") < 2:
+    if len(text) > _LONGEST or (not _CONJUNCTION.search(text) and text.count(",") < 2):
         return Listing()
     bare = _unframed(text.strip(" ."), asked)
     parts = [part.strip() for part in _BREAK.split(bare) if part.strip()]

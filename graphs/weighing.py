@@ -94,6 +94,7 @@ def tally(
         ],
         degraded=degraded or any(not _finished(ballot) for ballot in heard) or len(live) < len(seats),
         grouped_by="words" if entailed is None else "entailment",
+        entropy=semantic_entropy([len(members) for members in groups]),
         weighed_by="route",
     )
 
@@ -293,6 +294,22 @@ def effective_votes(votes: Sequence[float], correlation: float = PRIOR_CORRELATI
         return None
     unequal = fsum(votes) ** 2 / squares
     return unequal / (1 + (unequal - 1) * correlation)
+
+
+def semantic_entropy(counts: Sequence[int]) -> float:
+    """Entropy over meanings (Kuhn et al. 2023) with Chao & Shen's (2003) correction for unseen ones, in nats.
+
+    Args:
+        counts: readings by meaning. That all are single says little of how many meanings there are; one of
+            them is then counted as seen twice, as is usual.
+    """
+    total = sum(counts)
+    if total == 0:
+        return 0.0
+    single = sum(count == 1 for count in counts)
+    coverage = 1.0 - (single - (single == total)) / total
+    shares = [coverage * count / total for count in counts]
+    return fsum(-share * math.log(share) / (1.0 - (1.0 - share) ** total) for share in shares if share < 1.0)
 
 
 def _by_member(readings: Sequence[Reading]) -> dict[str, float]:

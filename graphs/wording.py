@@ -88,7 +88,7 @@ def tidy(text: str) -> str:
     if _may_hold_markup(text):
         text = _MARKUP.sub("", text)
     text = " ".join(text.split())
-    if "one" in text or "One" in text:
+    if " one" in text or "-one" in text:
         text = _ONE.sub(_as_pronoun, text)
     return _CITATION_MARK.sub("", text) if text.endswith("]") else text
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import StringIO
 from typing import Any
 
 import pytest
@@ -10,7 +11,11 @@ from fakes import FakeGenerator, FakeSearcher
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
 
-from proxycouncil.errors import UsageError
+from proxycouncil.council.chat import Chat
+from proxycouncil.council.config import CouncilConfig
+from proxycouncil.council.council import Council
+from proxycouncil.council.rendering import console_for
+from proxycouncil.errors import ConfigError, UsageError
 from proxycouncil.graphs.context import CouncilContext, Member, Settings
 from proxycouncil.graphs.council_graph import create_council_graph
 from proxycouncil.graphs.decide import decide_as_told
@@ -64,3 +69,56 @@ def test_a_choice_must_be_somebodys_words() -> None:
     cast = votes(law="Rome", medicine="Oslo")
     with pytest.raises(UsageError, match="nobody answered"):
         decide_as_told(counted(cast), cast, route_of(["law", "medicine"]), choice="Bern")
+
+
+def council(between: tuple[float, float] | None) -> Council:
+    config = CouncilConfig.from_mapping(
+        {
+            "family": {"base": "none", "antiexpert": "none"},
+            "specialists": {name: {"expert": "none"} for name in MEMBERS},
+            "council": {"ask_between": list(between)} if between else {},
+        }
+    )
+    return Council(config, generator=FakeGenerator(ANSWERS), searcher=FakeSearcher())
+
+
+def test_a_council_waits_for_a_person_and_goes_on_as_told() -> None:
+    with council((0.0, 1.0)) as using:
+        open_turn = using.ask("Which city is it?", thread="t", members=MEMBERS)
+        assert (open_turn.outcome, open_turn.text) == ("abstain", "")
+        assert open_turn.decision.undecided == ["Rome", "Oslo"]
+        assert "A person should decide" in open_turn.decision.reason
+        assert using.history("t") == []
+        with pytest.raises(UsageError, match="nobody answered"):
+            using.settle("t", "Bern")
+        settled = using.settle("t", "Oslo")
+        assert (settled.outcome, settled.text, settled.decision.undecided) == ("plurality", "Oslo", [])
+        assert [turn["answer"] for turn in using.history("t")] == ["Oslo"]
+        with pytest.raises(UsageError, match="waits for a person"):
+            using.settle("t", "Oslo")
+
+
+def test_outside_of_a_conversation_nobody_is_waited_for() -> None:
+    with council((0.0, 1.0)) as using:
+        assert using.ask("Which city is it?", members=MEMBERS).text == "Rome"
+
+
+def test_thresholds_in_the_wrong_order_are_refused() -> None:
+    with pytest.raises(ConfigError, match="ask_between"):
+        council((0.6, 0.3))
+
+
+@pytest.mark.parametrize(("typed", "told"), [("2", "Oslo"), ("0", ""), ("", None)])
+def test_the_chat_asks_which_is_right(typed: str, told: str | None) -> None:
+    class Lines:
+        def read(self) -> str:
+            return typed
+
+    shown = StringIO()
+    with council((0.0, 1.0)) as using:
+        chat = Chat(using, thread="t", reader=Lines(), console=console_for(shown))
+        chat.answer("Which city is it?", members=tuple(MEMBERS))
+        history = [turn["answer"] for turn in using.history("t")]
+    assert history == ([] if told is None else [told])
+    assert "which is right?" in shown.getvalue()
+    assert ("left open" in shown.getvalue()) == (told is None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +19,7 @@ from proxycouncil.graphs.early import settled
 from proxycouncil.graphs.fitted import FittedVote
 from proxycouncil.graphs.joint import JointRule
 from proxycouncil.graphs.state import Ballot, Tally
+from proxycouncil.graphs.weighing import semantic_entropy
 
 MEMBERS = ("law", "physics", "general")
 FITTED = FittedVote(
@@ -147,3 +149,13 @@ def test_few_labels_fit_no_weights_and_a_calibrated_run_is_then_refused() -> Non
     few[0]["tally"] = FITTED.recount(few[0]["tally"], few[0]["ballots"], few[0]["route"], question="")
     with pytest.raises(UsageError, match="weighed by a calibration"):
         fit_promise(few, target_risk=0.2)
+
+
+def test_scattered_readings_have_more_entropy_than_the_plain_formula_says() -> None:
+    assert semantic_entropy([]) == semantic_entropy([6]) == 0.0
+    assert semantic_entropy([1]) == 0.0
+    even = semantic_entropy([3, 3])
+    assert even >= math.log(2)
+    assert even < semantic_entropy([2, 2, 2]) < semantic_entropy([2, 1, 1, 1, 1])
+    tally = counted(said(law="Oslo", physics="Rome", general="Rome"))
+    assert tally["entropy"] == pytest.approx(semantic_entropy([2, 1]))

@@ -71,6 +71,8 @@ def _allowed(schema: Schema) -> str:
         return _allowed(schema["anyOf"][0])
     if "enum" in schema:
         return ", ".join(f"`{choice}`" for choice in schema["enum"])
+    if "prefixItems" in schema:
+        return f"[{', '.join(_allowed(part) for part in schema['prefixItems'])}]"
     if schema["type"] == "array":
         return f"list: {_allowed(schema['items'])}"
     kind = "path" if schema.get("format") == "path" else _TYPES[schema["type"]]
