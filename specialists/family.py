@@ -197,14 +197,10 @@ class Family:
         return Part(name, model, NO_ADAPTER, self._format(name, model.tokenizer))
 
     def _load_model(self, name: str, checkpoint: Checkpoint) -> Model:
-        from proxycouncil.specialists.loading import load_module
+        from proxycouncil.specialists.loading import load_decoder
 
         tokenizer = self._tokenizer_of(name, checkpoint)
-        module = load_module(checkpoint, self.device, self.dtype)
-        if name == BASE:  # the small models carry adapters, and are small
-            from proxycouncil.specialists.packing import pack
-
-            pack(module)
+        module = load_decoder(checkpoint, self.device, self.dtype)
         return Model(name, module, tokenizer)
 
     def _load_adapter(self, name: str, checkpoint: Checkpoint) -> Part:
