@@ -17,8 +17,7 @@ from time import perf_counter
 import torch
 from torch import nn
 
-from benchmarks.decode import make_bench
-from benchmarks.schemes import QUESTION, SLATE, Bench
+from benchmarks.schemes import QUESTION, SLATE, Bench, make_bench
 from proxycouncil.specialists import Prompt
 from proxycouncil.specialists.lane import Lane, Row
 from proxycouncil.specialists.packing import PackedLinear

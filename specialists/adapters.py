@@ -76,6 +76,12 @@ class AdapterRows:
         """Forget an adapter; no row may be using it."""
         self._adapters.pop(name, None)
 
+    @property
+    def bytes(self) -> int:
+        """What all adapters take."""
+        found = [one for adapter in self._adapters.values() for one in adapter.values()]
+        return sum(side.numel() * side.element_size() for one in found for side in (one.down, one.up))
+
     def select(self, rows: Sequence[str]) -> None:
         """Name the adapter of each row of the forwards that follow."""
         rows = tuple(rows)

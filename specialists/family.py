@@ -155,6 +155,11 @@ class Family:
         return choose_dtype(self._dtype, self.device, self._checkpoint(self.main).parameters)
 
     @property
+    def weight_bytes(self) -> int:
+        """What all loaded models and their adapters take in memory."""
+        return sum(model.weight_bytes for model in self._models)
+
+    @property
     def fingerprint(self) -> str:
         """Identifies weights and settings of all parts; changes when any of them does."""
         digest = hashlib.sha256()

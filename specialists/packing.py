@@ -35,10 +35,11 @@ class HalfLinear(nn.Module):
         super().__init__()
         self.in_features, self.out_features = linear.in_features, linear.out_features
         weight = linear.weight.detach()
-        exponent = _LARGEST - int(torch.frexp(weight.abs().max().float()).exponent)
+        largest = torch.stack(torch.aminmax(weight)).abs().max().float()
+        exponent = _LARGEST - int(torch.frexp(largest).exponent)
         self._scale = 2.0**-exponent
         bias = None if linear.bias is None else linear.bias.detach().float()
-        scaled = weight.float() * 2.0**exponent
+        scaled = weight.to(torch.float32, copy=True).mul_(2.0**exponent)
         self._packed: Any = torch.ops.quantized.linear_prepack_fp16(scaled, bias)
         self.bytes = 2 * weight.numel()
 
