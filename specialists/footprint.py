@@ -70,9 +70,7 @@ def anonymous_bytes() -> int | None:
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon")), None)
 
 
-def footprint(
-    open_family: Callable[[], Family], requests: Callable[[Family], Sequence[Request]]
-) -> Footprint:
+def footprint(open_family: Callable[[], Family], requests: Sequence[Request]) -> Footprint:
     """Load a family, let it write some texts at once, and look.
 
     To be called in a process of its own: what other work has left free is reused and not seen. Imports and

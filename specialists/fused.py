@@ -66,17 +66,21 @@ class FusedDecoder(nn.Module):
         self.layers = nn.ModuleList()
         while len(module.model.layers):
             self.layers.append(_FusedLayer(module.model.layers.pop(0), len(self.layers)))
+        self.groups: int = module.config.num_attention_heads // module.config.num_key_value_heads
+        """Query heads to a key head."""
         self._table = torch.empty(0)
 
     @property
     def device(self) -> torch.device:
         """Where its weights are."""
-        return self.norm.weight.device
+        device: torch.device = self.norm.weight.device
+        return device
 
     @property
     def dtype(self) -> torch.dtype:
         """What it computes in; packed weights and embeddings may be stored in less."""
-        return self.norm.weight.dtype
+        dtype: torch.dtype = self.norm.weight.dtype
+        return dtype
 
     @property
     def slots(self) -> dict[str, Slot]:
@@ -130,12 +134,8 @@ class FusedDecoder(nn.Module):
         folds = new <= _FEW and not causal
         bias = None if causal else _bias(mask, new, cached + new, self.dtype, ids.device)
         if bias is not None and folds:
-            bias = bias.repeat(1, 1, self._groups, 1)
+            bias = bias.repeat(1, 1, self.groups, 1)
         return _Reading(cos, sin, bias, causal, folds, cache)
-
-    @property
-    def _groups(self) -> int:
-        return self.layers[0].groups  # type: ignore[no-any-return, union-attr, return-value]
 
     def _rotations(self, positions: int) -> Tensor:
         """Cosines and sines `[positions or more, 2 · size]`; no token's position exceeds its column."""
@@ -185,7 +185,8 @@ class _FusedLayer(nn.Module):
     def forward(self, hidden: Tensor, reading: _Reading) -> Tensor:
         hidden = hidden + self.out(self._attend(self.qkv(_normed(hidden, self.before)), reading))
         gate, up = self.gate_up(_normed(hidden, self.between)).chunk(2, dim=-1)
-        return hidden + self.down(self.activation(gate).mul_(up))
+        grown: Tensor = hidden + self.down(self.activation(gate).mul_(up))
+        return grown
 
     def _attend(self, qkv: Tensor, reading: _Reading) -> Tensor:
         rows, new, _ = qkv.shape
@@ -196,7 +197,7 @@ class _FusedLayer(nn.Module):
         first, second = turned.chunk(2, dim=-1)
         turned = torch.addcmul(turned * reading.cos, torch.cat([second, first], dim=-1), reading.sin)
         turned = turned.transpose(1, 2)
-        queries, keys = turned.split([query // self.size, key // self.size], dim=1)
+        queries, keys = turned[:, : query // self.size], turned[:, query // self.size :]
         values = qkv[..., query + key :].view(rows, new, -1, self.size).transpose(1, 2)
         if reading.cache is not None:
             keys, values = reading.cache.update(keys, values, self.number)
@@ -240,11 +241,11 @@ def is_known(module: PreTrainedModel) -> bool:
 def _joined(*linears: nn.Linear) -> nn.Linear:
     """One layer whose outputs are those of all, one behind the other."""
     weight = torch.cat([one.weight.detach() for one in linears])
-    biases = [one.bias for one in linears if one.bias is not None]
+    biases = [one.bias.detach() for one in linears if one.bias is not None]
     joined = nn.Linear(weight.shape[1], len(weight), bias=False, device="meta")
     joined.weight = nn.Parameter(weight, requires_grad=False)
     if biases:
-        joined.bias = nn.Parameter(torch.cat(biases).detach(), requires_grad=False)
+        joined.bias = nn.Parameter(torch.cat(biases), requires_grad=False)
     return joined
 
 
