@@ -9,6 +9,7 @@ nothing of steering; all others stay with transformers. Imported inside function
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -52,8 +53,9 @@ class _Reading:
 class FusedDecoder(nn.Module):
     """Takes what transformers' causal language models take, and gives logits."""
 
-    def __init__(self, module: Any) -> None:  # noqa: ANN401
-        """`module` is spent: its layers are taken out one by one, so that none is held twice for long."""
+    def __init__(self, module: Any, each: Callable[[nn.Module], object]) -> None:  # noqa: ANN401
+        """`module` is spent: its layers are taken out one by one, `each` does what it likes with the new one
+        before the next is taken, and so no layer is held twice for long."""
         super().__init__()
         self.config: PreTrainedConfig = module.config
         self.generation_config: GenerationConfig | None = getattr(module, "generation_config", None)
@@ -66,6 +68,7 @@ class FusedDecoder(nn.Module):
         self.layers = nn.ModuleList()
         while len(module.model.layers):
             self.layers.append(_FusedLayer(module.model.layers.pop(0), len(self.layers)))
+            each(self.layers[-1])
         self.groups: int = module.config.num_attention_heads // module.config.num_key_value_heads
         """Query heads to a key head."""
         self._table = torch.empty(0)
@@ -118,7 +121,7 @@ class FusedDecoder(nn.Module):
         looked_up = self.embed_tokens.weight
         tied = getattr(self.lm_head, "weight", None) is looked_up
         for parameter in self.parameters():
-            if tied or parameter is not looked_up:
+            if parameter.dtype is not dtype and (tied or parameter is not looked_up):
                 parameter.data = parameter.data.to(dtype)
         return self
 
@@ -220,9 +223,12 @@ class _FusedLayer(nn.Module):
         return said.view(shape) if reading.folds else said
 
 
-def fuse(module: PreTrainedModel) -> PreTrainedModel | FusedDecoder:
-    """The same model with few calls, where its architecture is known; else the module as it is."""
-    return FusedDecoder(module) if is_known(module) else module
+def fuse(module: PreTrainedModel, each: Callable[[nn.Module], object] = id) -> PreTrainedModel | FusedDecoder:
+    """The same model with few calls, where its architecture is known; else the module as it is.
+
+    `each` is called with every layer as soon as it is made.
+    """
+    return FusedDecoder(module, each) if is_known(module) else module
 
 
 def is_known(module: PreTrainedModel) -> bool:

@@ -63,9 +63,11 @@ class Model:
     @property
     def weight_bytes(self) -> int:
         """What its weights and its adapters take: each once, packed ones as they are packed."""
+        from proxycouncil.specialists.quantizing import bytes_of
+
         held = {id(one): one for one in (*self.module.parameters(), *self.module.buffers())}.values()
         packed = sum(getattr(one, "bytes", 0) for one in self.module.modules())
-        return sum(one.numel() * one.element_size() for one in held) + packed + self.adapters.bytes
+        return sum(map(bytes_of, held)) + packed + self.adapters.bytes
 
     @property
     def softcap(self) -> float | None:
