@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _STATUS = Path("/proc/self/status")
 _PAUSE_S = 0.005
 """Between two looks."""
+_TINY = ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +94,22 @@ def footprint(open_family: Callable[[], Family], requests: Sequence[Request]) ->
 
 
 def _settled() -> int | None:
+    """What this process holds once all libraries are imported: a tiny model was made, saved and loaded."""
+    from tempfile import TemporaryDirectory
+
     import torch
     import transformers
 
+    from proxycouncil.specialists.checkpoint import open_checkpoint
+    from proxycouncil.specialists.loading import load_decoder
+
     transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    torch.nn.Linear(64, 64)(torch.ones(4, 64))
+    tiny = transformers.LlamaConfig(**dict.fromkeys(_TINY, 8), num_attention_heads=2, num_key_value_heads=1)
+    with TemporaryDirectory() as folder:
+        transformers.AutoModelForCausalLM.from_config(tiny).save_pretrained(folder)
+        model = load_decoder(open_checkpoint(folder), torch.device("cpu"), torch.float32)
+    with torch.inference_mode():
+        model(torch.ones(2, 4, dtype=torch.long))
     return anonymous_bytes()
 
 

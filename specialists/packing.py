@@ -10,6 +10,7 @@ nothing of models or steering.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -70,7 +71,8 @@ class PackedLinear(nn.Module):
 def pack(module: nn.Module) -> int:
     """Pack the linear layers of a model on a CPU in place, where it pays and loses nothing; how many were.
 
-    None where torch was built without the libraries. The plain weights are let go layer by layer.
+    None where torch was built without the libraries. As many at once as torch has threads; the plain weights
+    are let go one by one.
     """
     # Names, not layers: what is still named here would be held twice until the end.
     found = [
@@ -79,14 +81,17 @@ def pack(module: nn.Module) -> int:
         for name, child in parent.named_children()
         if type(child) is nn.Linear
     ]
-    packed = 0
-    for parent, name in found:
-        linear = getattr(parent, name)
-        kind = _layout(linear, module)
-        if kind is not None:
-            setattr(parent, name, kind(linear))
-            packed += 1
-    return packed
+    # FBGEMM takes 30 ns for every weight, on one core.
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        return sum(pool.map(lambda place: _replace(*place, module), found))
+
+
+def _replace(parent: nn.Module, name: str, module: nn.Module) -> bool:
+    linear = getattr(parent, name)
+    kind = _layout(linear, module)
+    if kind is not None:
+        setattr(parent, name, kind(linear))
+    return kind is not None
 
 
 def has_half_layout() -> bool:

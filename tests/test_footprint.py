@@ -52,5 +52,7 @@ def test_doctor_tells_weights_caches_and_their_sum() -> None:
 
 
 def test_a_base_behind_a_server_is_not_weighed_here() -> None:
-    config = CouncilConfig.from_mapping({"family": {"base": "x", "base_url": "http://127.0.0.1:1"}})
+    config = CouncilConfig.from_mapping(
+        {"family": {"base": "x", "antiexpert": "y", "base_url": "http://127.0.0.1:1"}}
+    )
     assert memory.weigh(config).status == "warn"
