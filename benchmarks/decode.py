@@ -14,7 +14,6 @@ import argparse
 import asyncio
 import json
 import platform
-import random
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -23,6 +22,7 @@ from statistics import median
 from time import perf_counter
 from typing import Any
 
+from benchmarks.load import load
 from benchmarks.schemes import (
     QUESTION,
     SLATE,
@@ -30,29 +30,18 @@ from benchmarks.schemes import (
     ThreeModelLoop,
     decode_seconds,
     forced,
+    make_bench,
     numbered,
     request,
     timed,
 )
-from benchmarks.widen import Shape, widen, widen_adapter
 from proxycouncil.specialists import Engine, Generation, Prompt, Request
 from proxycouncil.specialists.checkpoint import open_checkpoint
 
-STARTER = Path(__file__).parents[1] / "council" / "starter" / "family"
-BASE_SHAPE, PAIR_SHAPE = Shape(layers=16, kv_heads=4, inner=4096), Shape(layers=6, kv_heads=4, inner=1024)
 CURVE, QUICK_CURVE = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95), (0.75, 0.8, 0.85)
 MAIN = 0.8
 """The acceptance of the figures at the top."""
 DRAFTS = {0.5: 2, 0.6: 2, 0.7: 3, 0.75: 4, 0.8: 4, 0.85: 6, 0.9: 8, 0.95: 8}
-
-
-def make_bench(folder: Path, *, tokens: int) -> Bench:
-    """The widened starter."""
-    base = widen(STARTER / "base", folder / "base", BASE_SHAPE)
-    antiexpert = widen(STARTER / "antiexpert", folder / "antiexpert", PAIR_SHAPE)
-    small = STARTER / "antiexpert"
-    expert = widen_adapter(STARTER / "experts/general", folder / "expert", over=antiexpert, small=small)
-    return Bench(base, antiexpert, expert, tokens)
 
 
 async def single(
@@ -124,34 +113,6 @@ async def council(bench: Bench, *, rounds: int) -> dict[str, Any]:
                 ratios.append(many / one)
                 walls.append((one, many))
     return {"ratio": median(ratios), "spread": [min(ratios), max(ratios)], "seconds": walls}
-
-
-async def load(bench: Bench, *, count: int, within: float) -> dict[str, float]:
-    """Requests at random times: throughput, and seconds to the first token and between tokens."""
-    draw = random.Random(0)
-    first: list[float] = []
-    between: list[float] = []
-
-    async def one(engine: Engine, number: int) -> int:
-        await asyncio.sleep(draw.random() * within)
-        began = last = perf_counter()
-        async for _ in engine.generate(numbered(request(bench, seed=number, turn=number % 4), number)):
-            now = perf_counter()
-            (between if last > began else first).append(now - last)
-            last = now
-        return bench.tokens
-
-    async with Engine(bench.family()) as engine:
-        with forced(MAIN):
-            await engine.complete(request(bench, seed=99))
-            began = perf_counter()
-            written = sum(await asyncio.gather(*(one(engine, number) for number in range(count))))
-            wall = perf_counter() - began
-    figures = {"tokens_per_second": written / wall}
-    for name, values in (("first_token", first), ("between_tokens", between)):
-        ordered = sorted(values)
-        figures |= {f"{name}_p{at}": ordered[int(len(ordered) * at / 100)] for at in (50, 95)}
-    return {name: round(value, 3) for name, value in figures.items()}
 
 
 def adapters_beside_peft(bench: Bench, counts: Sequence[int], *, rounds: int) -> dict[str, float]:

@@ -16,6 +16,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
+from benchmarks.widen import Shape, widen, widen_adapter
 from proxycouncil.specialists import Engine, Family, Generation, Pair, Prompt, Request, Sampling, Snippet
 from proxycouncil.specialists import drafting as drafting_room
 from proxycouncil.specialists import runner as runner_room
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+STARTER = Path(__file__).parents[1] / "council" / "starter" / "family"
+BASE_SHAPE, PAIR_SHAPE = Shape(layers=16, kv_heads=4, inner=4096), Shape(layers=6, kv_heads=4, inner=1024)
 SLATE = (
     Snippet(
         "Opportunity cost", "It is the value of the best alternative that is given up when a choice is made."
@@ -53,6 +56,15 @@ class Bench:
         """The engine's view of it."""
         names = {f"expert{number}": self.expert for number in range(experts)}
         return Family(self.base, self.antiexpert, experts=names).load()
+
+
+def make_bench(folder: Path, *, tokens: int) -> Bench:
+    """The widened starter."""
+    base = widen(STARTER / "base", folder / "base", BASE_SHAPE)
+    antiexpert = widen(STARTER / "antiexpert", folder / "antiexpert", PAIR_SHAPE)
+    small = STARTER / "antiexpert"
+    expert = widen_adapter(STARTER / "experts/general", folder / "expert", over=antiexpert, small=small)
+    return Bench(base, antiexpert, expert, tokens)
 
 
 def request(bench: Bench, *, expert: int | None = 0, turn: int = 0, seed: int = 0) -> Request:

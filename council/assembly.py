@@ -112,6 +112,7 @@ def open_family(config: CouncilConfig) -> Family:
         dtype=config.family.dtype,
         base_format=config.family.prompt,
         expert_format=config.family.prompt,
+        quantize=config.family.quantize,
     )
 
 

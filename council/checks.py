@@ -7,7 +7,7 @@ import os
 import platform
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, requires, version
@@ -53,6 +53,11 @@ def examine(council: Council) -> Iterator[Check]:
         ("disk", partial(_disk, council)),
         ("threads", partial(_threads, config)),
     ]
+    yield from examined(checks)
+
+
+def examined(checks: Iterable[tuple[str, Callable[[], Check]]]) -> Iterator[Check]:
+    """Make checks, each under its name."""
     for name, check in checks:
         try:
             yield check()

@@ -29,6 +29,7 @@ from proxycouncil.errors import ConfigError
 from proxycouncil.graphs.protocols import SlateForm, SlateOrder
 from proxycouncil.specialists.loading import DeviceName, DtypeName
 from proxycouncil.specialists.prompts import FormatName
+from proxycouncil.specialists.quantizing import QuantizeName
 from proxycouncil.specialists.remote.dialects import ServerKind
 from proxycouncil.specialists.remote.recall import Fallback
 
@@ -120,6 +121,8 @@ class FamilyConfig(Section):
     """Where the models run."""
     dtype: DtypeName = "auto"
     """Precision of the weights in memory; `auto` is float32 for a small family on a CPU, else as stored."""
+    quantize: QuantizeName = "none"
+    """The base's weights in `int8`: least memory, not the same sums; needs the extra `int8` (torchao)."""
     prompt: FormatName = "auto"
     """How models are asked; `auto` takes each tokenizer's chat template where there is one."""
     max_rows: Positive = 32

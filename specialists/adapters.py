@@ -1,16 +1,17 @@
 """LoRA adapters of one model, each row of a batch with its own: what makes a steering pair one forward.
 
 The adapters are PEFT's files and the arithmetic is PEFT's `adapter_names` (`y + B·A·x · scaling`), but the
-layers stay plain linear ones: forward hooks add every row's product in two batched multiplications,
-where PEFT's own mixed rows loop over the adapters in every layer (seven times slower with seven).
-Knows linear layers and rows; nothing of requests.
+layers stay plain linear ones: forward hooks add the products of all rows that have an adapter in two
+multiplications, where PEFT's own mixed rows loop over the adapters in every layer (seven times slower with
+seven). Layers that are one product here (query, key and value) have one low-rank product, too. Knows linear
+layers and rows; nothing of requests.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,16 @@ _UNSUPPORTED = ("use_dora", "use_qalora", "alora_invocation_tokens", "layer_repl
 
 
 @dataclass(frozen=True, slots=True)
+class Slot:
+    """Where a linear layer of a checkpoint is: these outputs of a linear layer in memory."""
+
+    linear: Any
+    """With `in_features` and `out_features`."""
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True, slots=True)
 class _LowRank:
     down: Tensor
     """`[in, rank]`: A, transposed."""
@@ -42,8 +53,9 @@ class AdapterRows:
 
     def __init__(self, module: nn.Module) -> None:
         self._module = module
+        self._slots = _slots(module)
         self._adapters: dict[str, dict[str, _LowRank]] = {}
-        self._layers: dict[str, _AdaptedLinear] = {}
+        self._layers: dict[int, _AdaptedLinear] = {}
         self._selected: tuple[str, ...] = ()
 
     def add(self, name: str, checkpoint: Checkpoint) -> None:
@@ -52,14 +64,23 @@ class AdapterRows:
         Raises:
             FamilyError: not plain LoRA on linear layers, or made for another model.
         """
-        self._adapters[name] = _read(checkpoint, self._module)
-        for place in self._adapters[name].keys() - self._layers.keys():
-            self._layers[place] = _AdaptedLinear(self._module.get_submodule(place))
+        self._adapters[name] = _read(checkpoint, self._slots, like=self._module)
+        for place in self._adapters[name]:
+            slot = self._slots[place]
+            if id(slot.linear) not in self._layers:
+                self._layers[id(slot.linear)] = _AdaptedLinear(slot.linear)
+            self._layers[id(slot.linear)].places[place] = slot
         self._selected = ()
 
     def remove(self, name: str) -> None:
         """Forget an adapter; no row may be using it."""
         self._adapters.pop(name, None)
+
+    @property
+    def bytes(self) -> int:
+        """What all adapters take."""
+        found = [one for adapter in self._adapters.values() for one in adapter.values()]
+        return sum(side.numel() * side.element_size() for one in found for side in (one.down, one.up))
 
     def select(self, rows: Sequence[str]) -> None:
         """Name the adapter of each row of the forwards that follow."""
@@ -68,44 +89,94 @@ class AdapterRows:
             return
         self._selected = rows
         used = sorted({name for name in rows if name != NO_ADAPTER})
-        which = [used.index(name) + 1 if name != NO_ADAPTER else 0 for name in rows]
-        for place, layer in self._layers.items():
-            layer.select([self._adapters[name].get(place) for name in used], which)
+        owners = {name: [row for row, own in enumerate(rows) if own == name] for name in used}
+        for layer in self._layers.values():
+            layer.select([(self._adapters[name], owners[name]) for name in used])
 
 
 class _AdaptedLinear:
-    """A linear layer whose output gets each row's low-rank product added."""
+    """A linear layer whose output gets the low-rank products of some rows added."""
 
     def __init__(self, linear: Any) -> None:  # noqa: ANN401
         self._linear = linear
+        self.places: dict[str, Slot] = {}
+        self._rows: slice | Tensor = slice(0)
         self._down: Tensor | None = None
+        """`[rows, in, rank]`, or `[in, rank]` where all rows have the same."""
         self._up: Tensor | None = None
         self.handle: RemovableHandle = linear.register_forward_hook(self._add_rows)
 
-    def select(self, used: Sequence[_LowRank | None], which: Sequence[int]) -> None:
+    def select(self, used: Sequence[tuple[Mapping[str, _LowRank], Sequence[int]]]) -> None:
+        """Adapters and the rows that have them."""
         import torch
 
-        if not any(used):
+        known = self.places.keys()
+        joined = [(self._joined(adapter), rows) for adapter, rows in used if adapter.keys() & known]
+        owners = sorted((row, at) for at, (_, rows) in enumerate(joined) for row in rows)
+        if not owners:
             self._down = self._up = None
             return
-        weight = self._linear.weight
-        rank = max(one.down.shape[1] for one in used if one is not None)
-        down = weight.new_zeros(len(used) + 1, weight.shape[1], rank)
-        up = weight.new_zeros(len(used) + 1, rank, weight.shape[0])
-        for place, one in enumerate(used, start=1):
-            if one is not None:
-                down[place, :, : one.down.shape[1]] = one.down
-                up[place, : one.up.shape[0]] = one.up
-        index = torch.tensor(which, device=weight.device)
-        self._down, self._up = down[index], up[index]
+        first, last = owners[0][0], owners[-1][0]
+        index = torch.tensor([row for row, _ in owners], device=joined[0][0].down.device)
+        self._rows = slice(first, last + 1) if last - first + 1 == len(owners) else index
+        if len(joined) == 1:
+            self._down, self._up = joined[0][0].down, joined[0][0].up
+            return
+        rank = max(one.down.shape[1] for one, _ in joined)
+        which = [at for _, at in owners]
+        self._down = torch.stack([_padded(one.down, 1, rank) for one, _ in joined])[which]
+        self._up = torch.stack([_padded(one.up, 0, rank) for one, _ in joined])[which]
+
+    def _joined(self, adapter: Mapping[str, _LowRank]) -> _LowRank:
+        """One product for all places of this layer: each has columns of its own and its own outputs."""
+        import torch
+
+        found = [(adapter[place], slot) for place, slot in self.places.items() if place in adapter]
+        down = torch.cat([one.down for one, _ in found], dim=1)
+        up = down.new_zeros(down.shape[1], self._linear.out_features)
+        begin = 0
+        for one, slot in found:
+            up[begin : begin + len(one.up), slot.start : slot.stop] = one.up
+            begin += len(one.up)
+        return _LowRank(down, up)
 
     def _add_rows(self, _: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
         if self._down is None or self._up is None:
             return output
-        return output.baddbmm_(inputs[0].bmm(self._down), self._up)
+        given, part = inputs[0][self._rows], output[self._rows]
+        if self._down.dim() == 3:
+            part.baddbmm_(given.bmm(self._down), self._up)
+        else:
+            flat = part.view(-1, part.shape[-1])
+            flat.addmm_(given.reshape(len(flat), -1).mm(self._down), self._up)
+        if not isinstance(self._rows, slice):  # then the part is a copy
+            output.index_copy_(0, self._rows, part)
+        return output
 
 
-def _read(checkpoint: Checkpoint, module: nn.Module) -> dict[str, _LowRank]:
+def _slots(module: nn.Module) -> dict[str, Slot]:
+    """A module that joins layers says itself where they are."""
+    from torch import nn
+
+    from proxycouncil.specialists.packing import HalfLinear, PackedLinear
+
+    known: dict[str, Slot] | None = getattr(module, "slots", None)
+    if known is not None:
+        return known
+    kinds = (nn.Linear, HalfLinear, PackedLinear)
+    linears = ((name, one) for name, one in module.named_modules() if isinstance(one, kinds))
+    return {name: Slot(linear, 0, linear.out_features) for name, linear in linears}
+
+
+def _padded(matrix: Tensor, dim: int, size: int) -> Tensor:
+    import torch
+
+    missing = size - matrix.shape[dim]
+    shape = [missing if at == dim else length for at, length in enumerate(matrix.shape)]
+    return torch.cat([matrix, matrix.new_zeros(shape)], dim) if missing else matrix
+
+
+def _read(checkpoint: Checkpoint, slots: Mapping[str, Slot], *, like: Any) -> dict[str, _LowRank]:  # noqa: ANN401
     from safetensors.torch import load_file
 
     settings = json.loads((checkpoint.path / "adapter_config.json").read_text(encoding="utf-8"))
@@ -116,13 +187,15 @@ def _read(checkpoint: Checkpoint, module: nn.Module) -> dict[str, _LowRank]:
         tensors.update(load_file(file))
     adapter = {}
     for place in sorted(places):
-        linear = _linear(checkpoint, module, place)
+        if place not in slots:
+            raise _foreign(checkpoint, f"the anti-expert has no linear layer {place}")
+        slot = slots[place]
         down, up = (tensors[f"base_model.model.{place}.lora_{side}.weight"] for side in "AB")
-        _check_fit(checkpoint, place, linear, down, up)
+        _check_fit(checkpoint, place, slot, down, up)
         scaling = _scaling(settings, place, rank=len(down))
-        like = linear.weight
-        adapter[place] = _LowRank(down.to(like).T.contiguous(), (up.to(like) * scaling).T.contiguous())
-    _check_complete(checkpoint, module, settings, places)
+        down, up = (one.to(device=like.device, dtype=like.dtype).T.contiguous() for one in (down, up))
+        adapter[place] = _LowRank(down, up * scaling)
+    _check_complete(checkpoint, slots, settings, places)
     return adapter
 
 
@@ -144,26 +217,14 @@ def _place(checkpoint: Checkpoint, key: str) -> str:
     return key.removeprefix(prefix).rsplit(".lora_", 1)[0]
 
 
-def _linear(checkpoint: Checkpoint, module: nn.Module, place: str) -> Any:  # noqa: ANN401
-    from torch import nn
-
-    try:
-        layer = module.get_submodule(place)
-    except AttributeError:
-        raise _foreign(checkpoint, f"the anti-expert has no {place}") from None
-    if not isinstance(layer, nn.Linear):
-        raise _foreign(checkpoint, f"{place} is not a linear layer")
-    return layer
-
-
-def _check_fit(checkpoint: Checkpoint, place: str, linear: nn.Linear, down: Tensor, up: Tensor) -> None:
-    found, wanted = (down.shape[1], up.shape[0]), (linear.in_features, linear.out_features)
+def _check_fit(checkpoint: Checkpoint, place: str, slot: Slot, down: Tensor, up: Tensor) -> None:
+    found, wanted = (down.shape[1], up.shape[0]), (slot.linear.in_features, slot.stop - slot.start)
     if found != wanted:
         raise _foreign(checkpoint, f"{place} reads and writes {found} where the anti-expert has {wanted}")
 
 
 def _check_complete(
-    checkpoint: Checkpoint, module: nn.Module, settings: dict[str, Any], places: set[str]
+    checkpoint: Checkpoint, slots: Mapping[str, Slot], settings: dict[str, Any], places: set[str]
 ) -> None:
     """An adapter of a shallower model fits layer by layer; that it leaves some out gives it away."""
     if settings.get("layers_to_transform") is not None or not isinstance(
@@ -173,9 +234,7 @@ def _check_complete(
     kinds = {place.rsplit(".", 1)[-1] for place in places}
     stacks = {place.split(".layers.", 1)[0] for place in places}
     expected = {
-        name
-        for name, _ in module.named_modules()
-        if name.rsplit(".", 1)[-1] in kinds and name.split(".layers.", 1)[0] in stacks
+        name for name in slots if name.rsplit(".", 1)[-1] in kinds and name.split(".layers.", 1)[0] in stacks
     }
     missing = sorted(expected - places)
     if missing and not settings.get("exclude_modules"):

@@ -26,6 +26,7 @@ _TOKENIZER_FILES = (
     "added_tokens.json",
     "chat_template.jinja",
 )
+_TWO_BYTES = {"BF16": "bfloat16", "F16": "float16"}
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 _SAMPLES, _SAMPLE_BYTES = 256, 65_536
 
@@ -64,6 +65,13 @@ class Checkpoint:
             entries = _read_header(file).items()
             shapes.update({name: tuple(entry["shape"]) for name, entry in entries if name != "__metadata__"})
         return shapes
+
+    @cached_property
+    def number_format(self) -> str:
+        """torch's name for what all weights are stored in; "float32" if they differ or are something else."""
+        entries = [entry for file in self.weights for entry in _read_header(file).items()]
+        found = {entry["dtype"] for name, entry in entries if name != "__metadata__"}
+        return _TWO_BYTES.get(found.pop(), "float32") if len(found) == 1 else "float32"
 
     @property
     def parameters(self) -> int:

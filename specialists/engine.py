@@ -55,6 +55,11 @@ class Engine:
         )
         self._finalizer = weakref.finalize(self, self._worker.stop)
 
+    @property
+    def rows(self) -> int:
+        """Rows in the caches of all models, as they were a step ago."""
+        return self._worker.rows
+
     async def generate(self, request: Request) -> AsyncGenerator[Event, None]:
         """Yield text as it is written and, last, exactly one `Generation`.
 

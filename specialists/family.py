@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from proxycouncil.specialists.loading import DeviceName, DtypeName
     from proxycouncil.specialists.prompts import FormatName, PromptFormat
+    from proxycouncil.specialists.quantizing import QuantizeName
 
 BASE, ANTIEXPERT = "base", "antiexpert"
 
@@ -33,8 +34,9 @@ class Family:
 
     Experts are full checkpoints or LoRA adapters over the anti-expert. Without a base (None), because it
     stands elsewhere (`RemoteBase`), the anti-expert's tokenizer is everybody's. `base_format` is how base and
-    anti-expert are asked, `expert_format` how experts with a tokenizer of their own are. Nothing is read
-    before it is needed; `load()` reads everything. May be shared between threads.
+    anti-expert are asked, `expert_format` how experts with a tokenizer of their own are. `quantize`
+    "int8" keeps the base in one byte a weight. Nothing is read before it is needed; `load()` reads
+    everything. May be shared between threads.
 
     Raises (on loading):
         FamilyError: files missing, damaged, pickled, or made for another model.
@@ -51,6 +53,7 @@ class Family:
         dtype: DtypeName = "auto",
         base_format: FormatName = "auto",
         expert_format: FormatName = "auto",
+        quantize: QuantizeName = "none",
     ) -> None:
         named = {BASE: base, ANTIEXPERT: antiexpert}
         self._sources: dict[str, str | Path] = {
@@ -60,6 +63,7 @@ class Family:
         """The part whose prompts, tokenizer and size are the family's."""
         self._device, self._dtype = device, dtype
         self._base_format, self._expert_format = base_format, expert_format
+        self._quantize = quantize
         self._lock = RLock()
         self._checkpoints: dict[str, Checkpoint] = {}
         self._parts: dict[str, Part] = {}
@@ -162,11 +166,18 @@ class Family:
         return choose_dtype(self._dtype, self.device, self._checkpoint(self.main).parameters)
 
     @property
+    def weight_bytes(self) -> int:
+        """What all loaded models and their adapters take in memory."""
+        return sum(model.weight_bytes for model in self._models)
+
+    @property
     def fingerprint(self) -> str:
         """Identifies weights and settings of all parts; changes when any of them does."""
         digest = hashlib.sha256()
         for name in sorted(self._sources):
             digest.update(f"{name}:{self._checkpoint(name).fingerprint}\n".encode())
+        if self._quantize != "none":
+            digest.update(self._quantize.encode())
         return digest.hexdigest()
 
     @property
@@ -204,14 +215,11 @@ class Family:
         return Part(name, model, NO_ADAPTER, self._format(name, model.tokenizer))
 
     def _load_model(self, name: str, checkpoint: Checkpoint) -> Model:
-        from proxycouncil.specialists.loading import load_module
+        from proxycouncil.specialists.loading import load_decoder
 
         tokenizer = self._tokenizer_of(name, checkpoint)
-        module = load_module(checkpoint, self.device, self.dtype)
-        if name == BASE:  # the small models carry adapters, and are small
-            from proxycouncil.specialists.packing import pack
-
-            pack(module)
+        quantize = self._quantize if name == BASE else "none"
+        module = load_decoder(checkpoint, self.device, self.dtype, quantize=quantize)
         return Model(name, module, tokenizer)
 
     def _load_adapter(self, name: str, checkpoint: Checkpoint) -> Part:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from proxycouncil.specialists.checkpoint import Checkpoint
+    from proxycouncil.specialists.quantizing import QuantizeName
 
 DeviceName: TypeAlias = Literal["auto", "cpu", "cuda", "mps"]
 DtypeName: TypeAlias = Literal["auto", "float32", "bfloat16", "float16"]
@@ -104,6 +105,55 @@ def load_module(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype
         raise _foreign(checkpoint, f"{len(missing)} weights are missing, first {missing[0]}")
     ready: PreTrainedModel = module.to(device).eval().requires_grad_(False)
     return ready
+
+
+def load_decoder(
+    checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype, *, quantize: QuantizeName = "none"
+) -> Any:  # noqa: ANN401
+    """The model as decoding runs it: with few calls and, on a CPU, packed weights, which loses nothing.
+
+    Raises:
+        FamilyError: the weights are not those that the config describes, or torchao is wanted and missing.
+    """
+    import torch
+
+    from proxycouncil.specialists.fused import FusedDecoder, fuse
+    from proxycouncil.specialists.packing import has_half_layout, pack
+    from proxycouncil.specialists.quantizing import check_installed
+
+    if quantize == "int8":
+        check_installed()
+        return _in_int8(checkpoint, device, dtype)
+    if device.type != "cpu" or dtype is not torch.float32:
+        return fuse(load_module(checkpoint, device, dtype))
+    stored = getattr(torch, checkpoint.number_format) if has_half_layout() else dtype
+    module: Any = fuse(load_module(checkpoint, device, stored), each=pack)
+    if not isinstance(module, FusedDecoder):
+        module = module.to(dtype)
+    pack(module)
+    return module.compute_in(dtype) if isinstance(module, FusedDecoder) else module
+
+
+def _in_int8(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> Any:  # noqa: ANN401
+    import copy
+
+    import torch
+
+    from proxycouncil.specialists.fused import FusedDecoder, fuse
+    from proxycouncil.specialists.quantizing import to_int8
+
+    def narrow(layer: torch.nn.Module) -> None:
+        to_int8(layer.to(dtype))
+
+    stored: torch.dtype = getattr(torch, checkpoint.number_format)
+    module: Any = fuse(load_module(checkpoint, device, stored), each=narrow)
+    if not isinstance(module, FusedDecoder):
+        narrow(module)
+        return module
+    # Embeddings that are tied to the head are looked up, and stay as they are stored.
+    module.lm_head = copy.deepcopy(module.lm_head)
+    narrow(torch.nn.ModuleList([module.lm_head]))
+    return module.compute_in(dtype)
 
 
 def _foreign(checkpoint: Checkpoint, what: str) -> FamilyError:

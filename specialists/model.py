@@ -61,6 +61,15 @@ class Model:
         return int(2 * config.num_hidden_layers * heads * size * self.module.dtype.itemsize)
 
     @property
+    def weight_bytes(self) -> int:
+        """What its weights and its adapters take: each once, packed ones as they are packed."""
+        from proxycouncil.specialists.quantizing import bytes_of
+
+        held = {id(one): one for one in (*self.module.parameters(), *self.module.buffers())}.values()
+        packed = sum(getattr(one, "bytes", 0) for one in self.module.modules())
+        return sum(map(bytes_of, held)) + packed + self.adapters.bytes
+
+    @property
     def softcap(self) -> float | None:
         """Bound of its final soft-capping (Gemma 2), or none."""
         return getattr(self._text_config, "final_logit_softcapping", None)

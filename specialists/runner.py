@@ -65,6 +65,11 @@ class Runner:
         self._reading = Reading(text, self._lane)
 
     @property
+    def rows(self) -> int:
+        """Rows of all lanes."""
+        return sum(len(lane.rows) for lane in list(self._lanes.values()))
+
+    @property
     def is_writing(self) -> bool:
         """Whether there are texts to go on with."""
         return bool(self._texts)

@@ -48,6 +48,11 @@ class Worker:
         self._known: set[str] = set()
         self._stopping = False
 
+    @property
+    def rows(self) -> int:
+        """Rows in the caches of all models."""
+        return self._runner.rows
+
     def submit(self, job: Job) -> None:
         """Hand a job over.
 

@@ -1,14 +1,16 @@
-"""Packed layers compute what plain ones do, and are used where they may be."""
+"""Packed layers compute what plain ones do, and are used where they may be; int8 where it was asked for."""
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 
 import pytest
 import torch
-from tiny import save_model
+from tiny import STARTER, save_model
 from torch import nn
 
+from proxycouncil.errors import FamilyError
 from proxycouncil.specialists import Family, packing
 from proxycouncil.specialists.loading import choose_dtype, has_bfloat16_units
 from proxycouncil.specialists.packing import PackedLinear, pack
@@ -57,3 +59,28 @@ def test_bfloat16_is_chosen_where_the_processor_has_it() -> None:
     chosen = choose_dtype("auto", torch.device("cpu"), 10**9)
     assert chosen is (torch.bfloat16 if has_bfloat16_units() else torch.float32)
     assert choose_dtype("auto", torch.device("cpu"), 10**6) is torch.float32
+
+
+@pytest.mark.skipif(importlib.util.find_spec("torchao") is not None, reason="torchao is installed")
+def test_int8_without_torchao_says_what_to_install() -> None:
+    with pytest.raises(FamilyError, match="needs torchao") as error:
+        Family(STARTER / "base", quantize="int8").load()
+    assert "proxycouncil[int8]" in error.value.hint
+
+
+def test_a_base_in_int8_weighs_less_and_says_nearly_the_same() -> None:
+    pytest.importorskip("torchao")
+    ids = torch.arange(5, 25).view(2, 10)
+    with torch.inference_mode():
+        exact = Family(STARTER / "base", device="cpu").part("base").model
+        small = Family(STARTER / "base", device="cpu", dtype="float32", quantize="int8").part("base").model
+        apart = (exact.module(ids).logits - small.module(ids).logits).abs().max()
+        assert 0 < apart < 1
+    layer = small.module.layers[0].down.weight
+    assert small.weight_bytes < 0.65 * exact.weight_bytes
+    assert layer.qdata.dtype is torch.int8
+
+
+def test_int8_makes_another_family() -> None:
+    plain, quantized = Family(STARTER / "base"), Family(STARTER / "base", quantize="int8")
+    assert plain.fingerprint != quantized.fingerprint

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from functools import partial
+from itertools import chain
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,21 +23,27 @@ def doctor(
     ctx: typer.Context,
     *,
     config: ConfigFile = None,
+    memory: Annotated[
+        bool, typer.Option("--memory", help="Load the weights, let every member write, and look at memory.")
+    ] = False,
     debug: Debug = False,  # noqa: ARG001 (its callback keeps it)
 ) -> None:
     """Check what a council needs, with cures.
 
-    Packages, weights, embedder, library, disk and threads; exit code 2 if anything fails.
+    Packages, weights, embedder, library, disk and threads; exit code 2 if anything fails. With --memory
+    also what is held while all members write at once, against weights once and caches as computed.
     """
     from rich.text import Text
 
-    from proxycouncil.council.checks import examine
+    from proxycouncil.council.checks import examine, examined
+    from proxycouncil.council.memory import weigh
     from proxycouncil.council.rendering import console_for, one_line
 
     console = console_for(sys.stdout)
     failed = False
     with process_of(ctx).open(config) as council:
-        for check in examine(council):
+        weighed = [("memory", partial(weigh, council.config))] if memory else []
+        for check in chain(examine(council), examined(weighed)):
             failed = failed or check.status == "fail"
             console.print(_line(check))
             if check.cure:
