@@ -48,6 +48,8 @@ def main() -> None:
         options.json.write_text(json.dumps(figures, indent=2))
     if options.write:
         whole = json.loads(CALIBRATION.read_text(encoding="utf-8"))
+        # Weights of votes that `council calibrate` may have put there were not looked at here.
+        whole.pop("vote", None)
         with Council.starter() as council:
             parts = {"confidence": fitted, "fingerprints": council.fingerprints()}
         CALIBRATION.write_text(json.dumps(whole | parts, indent=2) + "\n", encoding="utf-8")
@@ -68,8 +70,8 @@ def answered(questions: list[Question], runs: Path) -> list[Answer]:
 def ask(questions: list[Question]) -> Iterator[Answer]:
     """Answers by the starter without a threshold, so that wrong ones are seen too."""
     with Council.starter() as council:
-        if council.calibration:
-            council.calibration.pop("confidence", None)
+        for part in ("confidence", "vote"):
+            (council.calibration or {}).pop(part, None)
         for number, answer in enumerate(council.ask_many(question.text for question in questions), start=1):
             if number % 50 == 0:
                 print(f"{number}/{len(questions)}", flush=True)

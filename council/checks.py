@@ -177,7 +177,10 @@ def _calibration(council: Council) -> Check:
         return Check(
             "calibration", "warn", f"stale: {', '.join(council.stale)} changed since it was fitted", cure
         )
-    return Check("calibration", "ok", "fitted on this council, as far as it says what it was fitted on")
+    votes = "votes and confidences" if "vote" in (council.calibration or {}) else "confidences"
+    return Check(
+        "calibration", "ok", f"{votes} fitted on this council, as far as it says what it was fitted on"
+    )
 
 
 def _disk(council: Council) -> Check:

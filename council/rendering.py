@@ -151,12 +151,19 @@ def ballot_line(ballot: Ballot) -> Text:
 
 
 def vote_table(tally: Tally) -> Table:
-    """The groups of the vote with who stands behind each, and what is not an answer below them."""
+    """The groups of the vote with who stands behind each, and what is not an answer below them.
+
+    Where weights were fitted, the probability that each is right stands beside its share, and that none is.
+    """
     weights = sum(group["weight"] for group in tally["groups"])
-    table = plain_table("answer", "members", "share")
+    fitted = tally.get("weighed_by") == "fitted"
+    table = plain_table("answer", "members", "share", *(["right"] if fitted else []))
     for group in tally["groups"]:
         share = group["weight"] / weights if weights else 0.0
-        table.add_row(Text(one_line(group["text"], 90)), Text(", ".join(group["members"])), f"{share:.0%}")
+        numbers = [f"{share:.0%}", *([f"{group.get('probability', 0.0):.0%}"] if fitted else [])]
+        table.add_row(Text(one_line(group["text"], 90)), Text(", ".join(group["members"])), *numbers)
+    if fitted:
+        table.add_row(Text("none of these", style="dim"), "", "", f"{tally['p_none']:.0%}")
     for label, names in (("abstained", tally["abstained"]), ("missing", tally["missing"])):
         if names:
             table.add_row(Text(label, style="dim"), Text(", ".join(names)), "")

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from io import StringIO
 from typing import Any
 
 import pytest
 from ballots import TURN, ballot, counted, route_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 
+from proxycouncil.council.rendering import vote_table
 from proxycouncil.errors import ConfigError, UsageError
 from proxycouncil.eval.fitting import fit_vote, fit_without
 from proxycouncil.eval.promise import fit_promise
@@ -159,3 +162,17 @@ def test_scattered_readings_have_more_entropy_than_the_plain_formula_says() -> N
     assert even < semantic_entropy([2, 2, 2]) < semantic_entropy([2, 1, 1, 1, 1])
     tally = counted(said(law="Oslo", physics="Rome", general="Rome"))
     assert tally["entropy"] == pytest.approx(semantic_entropy([2, 1]))
+
+
+def test_the_table_of_a_vote_shows_the_fitted_probabilities() -> None:
+    cast = said(law="Oslo", physics="Rome", general="Rome")
+
+    def shown(tally: Tally) -> str:
+        console = Console(width=100, file=StringIO())
+        console.print(vote_table(tally))
+        return str(console.file.getvalue())  # type: ignore[attr-defined]
+
+    assert "right" not in shown(counted(cast))
+    table = shown(recounted(cast))
+    assert "right" in table
+    assert f"{recounted(cast)['p_none']:.0%}" in table.splitlines()[-1]
