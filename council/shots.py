@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from proxycouncil.specialists.questions import part, read_questions
 from proxycouncil.specialists.request import Shot
@@ -81,17 +81,19 @@ class ShotStores:
 
         if self._settings.select == "length":
             return self._within(examples)
-        nearest = {
-            "similarity": made.SemanticSimilarityExampleSelector,
-            "mmr": made.MaxMarginalRelevanceExampleSelector,
-        }[self._settings.select]
-        return nearest.from_examples(
+        selector: Any = (
+            made.SemanticSimilarityExampleSelector
+            if self._settings.select == "similarity"
+            else made.MaxMarginalRelevanceExampleSelector
+        )
+        chosen: BaseExampleSelector = selector.from_examples(
             examples,
             self._embeddings(),
             InMemoryVectorStore,
             k=self._settings.examples + _SPARE,
             input_keys=["question"],
         )
+        return chosen
 
     def _within(self, examples: Sequence[dict[str, str]]) -> BaseExampleSelector:
         """The first examples that fit into the budget."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from langchain_core.output_parsers import JsonOutputParser, PydanticOutputParser
 from langchain_core.runnables import RunnableMap, RunnablePassthrough
@@ -62,5 +62,5 @@ def structured(
 
 def _parser(schema: dict[str, Any] | type) -> BaseOutputParser[Any]:
     if isinstance(schema, type) and is_basemodel_subclass(schema):
-        return PydanticOutputParser(pydantic_object=schema)
+        return PydanticOutputParser(pydantic_object=cast(Any, schema))
     return JsonOutputParser()
