@@ -70,7 +70,7 @@ def same(a: Canonical, b: Canonical, *, tolerance: float = 0.0) -> bool:
         return _qualified_alike(a, b) and not (_moments(a) or _moments(b))
     if _spelt_alike(a, b) and _within(a, b, tolerance) and _within(b, a, tolerance):
         agree = (a.polarity == b.polarity or not (a.polarity and b.polarity)) and (
-            _says_more(a) or _opens_alike(a, b)
+            _says_more(a) or _says_more(b) or _opens_alike(a, b)
         )
     else:
         agree = _contains(a, b, tolerance) or _contains(b, a, tolerance)
