@@ -19,6 +19,7 @@ LOADED_ON_PURPOSE = {
     "graphs/council_graph.py",
     "specialists/composite.py",
     "specialists/consistent.py",
+    "specialists/fused.py",
     "specialists/growing_layer.py",
     "specialists/packing.py",
 }
