@@ -88,8 +88,9 @@ class Soak:
 
 async def soak(*, minutes: float, at_once: int, seed: int) -> dict[str, Any]:
     """Run, and look at what is left."""
+    loaded = family()
     began = monotonic()
-    async with Engine(family(), max_rows=max(2, at_once - 2)) as engine:
+    async with Engine(loaded, max_rows=max(2, at_once - 2)) as engine:
         run = Soak(engine, seed=seed, clock_ends=began + 60 * minutes)
         consumers = asyncio.gather(*(run.consume() for _ in range(at_once)))
         await asyncio.sleep(15 * minutes)
@@ -111,9 +112,9 @@ async def soak(*, minutes: float, at_once: int, seed: int) -> dict[str, Any]:
 
 
 def is_clean(found: dict[str, Any]) -> bool:
-    """Whether nothing is left."""
+    """Whether something was asked and nothing of it is left."""
     left = found["rows_left"] + found["jobs_left"] + found["threads_left"] + found["ways"].get("error", 0)
-    return left == 0 and (found["memory_over_first_quarter"] or 0.0) <= GROWTH
+    return found["requests"] > 0 and left == 0 and (found["memory_over_first_quarter"] or 0.0) <= GROWTH
 
 
 def main() -> None:

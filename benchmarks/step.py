@@ -11,8 +11,10 @@ clock's, for a machine that has other work.
 from __future__ import annotations
 
 import argparse
+import copy
 import tempfile
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from time import perf_counter, thread_time
 from unittest import mock
@@ -24,6 +26,7 @@ from benchmarks.schemes import QUESTION, SLATE, Bench, make_bench
 from proxycouncil.specialists import Prompt, loading
 from proxycouncil.specialists.lane import Lane, Row
 from proxycouncil.specialists.packing import HalfLinear, PackedLinear, has_half_layout
+from proxycouncil.specialists.quantizing import to_int8
 
 TOKENS = (1, 3, 5, 9, 16)
 _LAYERS = 12
@@ -55,6 +58,10 @@ def layers() -> dict[str, Callable[[int], Callable[[], object]]]:
     }
     if has_half_layout():
         stacks["two bytes"] = [HalfLinear(layer) for layer in plain]
+    if find_spec("torchao"):
+        quantized = nn.ModuleList(copy.deepcopy(layer) for layer in plain)
+        to_int8(quantized)
+        stacks["int8"] = list(quantized)
 
     def through(stack: list[nn.Module]) -> Callable[[int], Callable[[], object]]:
         def of(tokens: int) -> Callable[[], object]:

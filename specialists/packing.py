@@ -83,7 +83,7 @@ def pack(module: nn.Module) -> int:
     ]
     # FBGEMM takes 30 ns for every weight, on one core.
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        return sum(pool.map(lambda place: _replace(*place, module), found))
+        return sum(pool.map(lambda place: _replace(place[0], place[1], module), found))
 
 
 def _replace(parent: nn.Module, name: str, module: nn.Module) -> bool:

@@ -20,6 +20,7 @@ LOADED_ON_PURPOSE = {
     "specialists/composite.py",
     "specialists/consistent.py",
     "specialists/distilled.py",
+    "specialists/fused.py",
     "specialists/growing_layer.py",
     "specialists/packing.py",
 }

@@ -94,6 +94,9 @@ def test_a_fused_model_says_what_transformers_says(name: str) -> None:
                 for model, cache in zip((fused, reference), caches, strict=True)
             ]
             assert torch.allclose(*said, atol=1e-4)
+        cache = DynamicCache()
+        pieces = [fused(ids[:1, at : at + 7], past_key_values=cache).logits for at in range(0, 35, 7)]
+        assert torch.allclose(torch.cat(pieces, 1), reference(ids[:1, :35]).logits, atol=1e-4)
         last = fused(ids[:, :9], logits_to_keep=2).logits
         assert torch.allclose(last, reference(ids[:, :9]).logits[:, -2:], atol=1e-4)
         far = ids.repeat(1, 20)  # beyond the first table of rotations
