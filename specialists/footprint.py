@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from proxycouncil.specialists.family import Family
@@ -104,9 +104,11 @@ def _settled() -> int | None:
     from proxycouncil.specialists.loading import load_decoder
 
     transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    tiny = transformers.LlamaConfig(**dict.fromkeys(_TINY, 8), num_attention_heads=2, num_key_value_heads=1)
+    sizes: dict[str, Any] = dict.fromkeys(_TINY, 8)
+    tiny = transformers.LlamaConfig(**sizes, num_attention_heads=2, num_key_value_heads=1)
+    made: Any = transformers.AutoModelForCausalLM
     with TemporaryDirectory() as folder:
-        transformers.AutoModelForCausalLM.from_config(tiny).save_pretrained(folder)
+        made.from_config(tiny).save_pretrained(folder)
         model = load_decoder(open_checkpoint(folder), torch.device("cpu"), torch.float32)
     with torch.inference_mode():
         model(torch.ones(2, 4, dtype=torch.long))
