@@ -160,7 +160,7 @@ class Tally(TypedDict):
     grouped_by: NotRequired[Literal["words", "entailment"]]
     """How free texts were compared: by their words and numbers alone, or by what follows from what, too."""
     entropy: NotRequired[float]
-    """Semantic entropy in nats: how far the answering readings scatter over the groups, corrected for
+    """Semantic entropy in nats: how far the answering members scatter over the groups, corrected for
     answers that nobody happened to give."""
     weighed_by: NotRequired[Literal["route", "fitted"]]
     """What a vote weighs: as the route and the evidence say, or as fitted to labelled questions."""

@@ -94,7 +94,8 @@ def tally(
         ],
         degraded=degraded or any(not _finished(ballot) for ballot in heard) or len(live) < len(seats),
         grouped_by="words" if entailed is None else "entailment",
-        entropy=semantic_entropy([len(members) for members in groups]),
+        # By member: a retry is no second voice.
+        entropy=semantic_entropy([len({one.member for one in members}) for members in groups]),
         weighed_by="route",
     )
 
@@ -300,7 +301,7 @@ def semantic_entropy(counts: Sequence[int]) -> float:
     """Entropy over meanings (Kuhn et al. 2023) with Chao & Shen's (2003) correction for unseen ones, in nats.
 
     Args:
-        counts: readings by meaning. That all are single says little of how many meanings there are; one of
+        counts: members by meaning. That all are single says little of how many meanings there are; one of
             them is then counted as seen twice, as is usual.
     """
     total = sum(counts)

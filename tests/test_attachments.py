@@ -113,7 +113,7 @@ def test_a_file_that_can_not_be_read_is_refused_and_nothing_is_attached(
 ) -> None:
     (tmp_path / "a.pdf").write_bytes(b"%PDF")
     (tmp_path / "empty.md").write_text(" \n", encoding="utf-8")
-    for name, words in (("a.pdf", "can't be read"), ("gone.md", "No such file"), ("empty.md", "no text")):
+    for name, words in (("a.pdf", "is no .pdf"), ("gone.md", "No such file"), ("empty.md", "no text")):
         with pytest.raises(UsageError, match=words):
             council.attach("mine", stocked / "airships.md", tmp_path / name)
     assert council.attached("mine") == ()

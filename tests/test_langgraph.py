@@ -151,7 +151,7 @@ threading.Thread(target=ask, daemon=True).start()
 thread = {"configurable": {"thread_id": "talk"}}
 
 async def finished():
-    tasks = (await (await council._graph(remembers=True)).aget_state(thread)).tasks
+    tasks = (await (await council._conversations.graph(remembers=True)).aget_state(thread)).tasks
     return any(task.name == "consult" and task.result for task in tasks)
 
 while not council._loop.run(finished()):
