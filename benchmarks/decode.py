@@ -35,20 +35,21 @@ from benchmarks.schemes import (
     request,
     timed,
 )
-from proxycouncil.specialists import Engine, Generation, Prompt, Request
+from proxycouncil.specialists import Engine, Family, Generation, Prompt, Request
 from proxycouncil.specialists.checkpoint import open_checkpoint
 
 CURVE, QUICK_CURVE = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95), (0.75, 0.8, 0.85)
 MAIN = 0.8
 """The acceptance of the figures at the top."""
+ADAPTERS = (1, 4, 8)
+"""How many at once are put beside PEFT's."""
 DRAFTS = {0.5: 2, 0.6: 2, 0.7: 3, 0.75: 4, 0.8: 4, 0.85: 6, 0.9: 8, 0.95: 8}
 
 
 async def single(
-    bench: Bench, loop: ThreeModelLoop, *, rounds: int, curve: Sequence[float]
+    bench: Bench, family: Family, loop: ThreeModelLoop, *, rounds: int, curve: Sequence[float]
 ) -> dict[str, Any]:
     """One specialist, one text: ratios of tokens a second, by acceptance."""
-    family = bench.family()
     engines = {drafts: Engine(family, drafts=drafts) for drafts in sorted({0, *(DRAFTS[a] for a in curve)})}
     times: dict[str, list[float]] = {}
     same = True
@@ -71,13 +72,13 @@ async def single(
     return {"seconds": times, "token_identical": same}
 
 
-async def real_acceptance(bench: Bench) -> dict[str, float]:
+async def real_acceptance(bench: Bench, family: Family) -> dict[str, float]:
     """What trained models accept, greedily: the expert's drafts and those found in the prompt."""
-    async with Engine(bench.family(), drafts=4) as engine:
+    async with Engine(family, drafts=4) as engine:
         asked = [numbered(request(bench, turn=turn, seed=turn), turn) for turn in range(4)]
         greedy = [_greedy(one) for one in asked]
         _, drafted = await timed(engine, greedy)
-    async with Engine(bench.family(), drafts=0) as engine:
+    async with Engine(family, drafts=0) as engine:
         _, plain = await timed(engine, greedy)
     same = all(
         one.token_ids == other.token_ids or one.near_ties for one, other in zip(plain, drafted, strict=True)
@@ -96,7 +97,7 @@ def acceptance_of(generations: Sequence[Generation]) -> float:
     return sum(one.accepted for one in generations) / drafted if drafted else 0.0
 
 
-async def council(bench: Bench, *, rounds: int) -> dict[str, Any]:
+async def council(bench: Bench, family: Family, *, rounds: int) -> dict[str, Any]:
     """Four specialists with two ballots each against one with one: wall seconds, prompts included."""
     four = [
         numbered(request(bench, expert=member, turn=2 * ballot, seed=member), ballot)
@@ -104,7 +105,7 @@ async def council(bench: Bench, *, rounds: int) -> dict[str, Any]:
         for ballot in range(2)
     ]
     ratios, walls = [], []
-    async with Engine(bench.family(4)) as engine:
+    async with Engine(family) as engine:
         for number in range(rounds + 1):
             with forced(MAIN):
                 one, _ = await timed(engine, [numbered(four[0], number)])
@@ -115,7 +116,9 @@ async def council(bench: Bench, *, rounds: int) -> dict[str, Any]:
     return {"ratio": median(ratios), "spread": [min(ratios), max(ratios)], "seconds": walls}
 
 
-def adapters_beside_peft(bench: Bench, counts: Sequence[int], *, rounds: int) -> dict[str, float]:
+def adapters_beside_peft(
+    bench: Bench, family: Family, counts: Sequence[int], *, rounds: int
+) -> dict[str, float]:
     """One decoding step with so many adapters at once: PEFT's mixed rows over ours, median of the ratios."""
     import torch
     from peft import PeftModel
@@ -124,9 +127,8 @@ def adapters_beside_peft(bench: Bench, counts: Sequence[int], *, rounds: int) ->
     found = {}
     for count in counts:
         names = [f"expert{number}" for number in range(count)]
-        ours = bench.family(count)
-        part = ours.part("antiexpert")
-        adapters = [ours.part(name).adapter for name in names]
+        part = family.part("antiexpert")
+        adapters = [family.part(name).adapter for name in names]
         model: Any = AutoModelForCausalLM.from_pretrained(bench.antiexpert, dtype=torch.float32)
         peft: Any = PeftModel.from_pretrained(model, bench.expert, adapter_name=names[0]).eval()
         for name in names[1:]:
@@ -183,18 +185,18 @@ def _greedy(asked: Request) -> Request:
 
 async def measure(bench: Bench, *, quick: bool) -> dict[str, Any]:
     """Everything, one after the other."""
-    family = bench.family()
+    family = bench.family(max(ADAPTERS))  # Loaded once: packing the weights takes longer than a round.
     part = family.part("base")
     loop = ThreeModelLoop(bench, part.format.encode(Prompt(QUESTION, SLATE)), part.model.module.dtype).load()
     rounds = 3 if quick else 7
     measured: dict[str, Any] = {
-        "single": await single(bench, loop, rounds=rounds, curve=QUICK_CURVE if quick else CURVE),
+        "single": await single(bench, family, loop, rounds=rounds, curve=QUICK_CURVE if quick else CURVE),
     }
     del loop
-    measured["council"] = await council(bench, rounds=2 if quick else 5)
-    measured["real"] = await real_acceptance(bench)
-    measured["load"] = await load(bench, count=8 if quick else 32, within=2.0 if quick else 10.0)
-    measured["peft_over_ours"] = adapters_beside_peft(bench, (1, 4, 8), rounds=5 if quick else 15)
+    measured["council"] = await council(bench, family, rounds=2 if quick else 5)
+    measured["real"] = await real_acceptance(bench, family)
+    measured["load"] = await load(bench, family, count=8 if quick else 32, within=2.0 if quick else 10.0)
+    measured["peft_over_ours"] = adapters_beside_peft(bench, family, ADAPTERS, rounds=5 if quick else 15)
     return summary(measured, bench) | measured
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from time import perf_counter
 
 from benchmarks.schemes import Bench, forced, make_bench, numbered, request
-from proxycouncil.specialists import Engine, Generation
+from proxycouncil.specialists import Engine, Family, Generation
 
 
 @dataclass(slots=True)
@@ -34,13 +34,13 @@ class Waits:
 
 
 async def load(
-    bench: Bench, *, count: int, within: float, acceptance: float = 0.8, seed: int = 0
+    bench: Bench, family: Family, *, count: int, within: float, acceptance: float = 0.8, seed: int = 0
 ) -> dict[str, float]:
     """So many requests within so many seconds; the figures by name."""
     draw = random.Random(seed)
     starts = [draw.random() * within for _ in range(count)]
     waits = Waits()
-    async with Engine(bench.family()) as engine:
+    async with Engine(family) as engine:
         with forced(acceptance) if acceptance else nullcontext():
             await engine.complete(request(bench, seed=99))
             began = perf_counter()
@@ -85,9 +85,8 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         bench = make_bench(Path(folder), tokens=options.tokens)
-        figures = asyncio.run(
-            load(bench, count=options.requests, within=options.within, acceptance=options.acceptance)
-        )
+        asked = {"count": options.requests, "within": options.within, "acceptance": options.acceptance}
+        figures = asyncio.run(load(bench, bench.family(), **asked))
     if options.json:
         options.json.write_text(json.dumps(figures), encoding="utf-8")
     for name, value in figures.items():
