@@ -9,7 +9,6 @@ from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Itera
 from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
-from time import perf_counter
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
@@ -18,15 +17,15 @@ from proxycouncil.council.attachments import Attachments
 from proxycouncil.council.background import BackgroundLoop
 from proxycouncil.council.checkpoints import beside
 from proxycouncil.council.config import CouncilConfig
-from proxycouncil.council.conversations import Conversations, config_of
-from proxycouncil.council.events import Answer, CouncilEvent, as_event, failed_answer
+from proxycouncil.council.conversations import Conversations
+from proxycouncil.council.events import Answer, CouncilEvent, failed_answer
 from proxycouncil.council.live import Live
 from proxycouncil.council.questions import Question, as_question, cleaned
 from proxycouncil.council.renewal import renewed
 from proxycouncil.council.shelves import Shelves
+from proxycouncil.council.turns import Emit, Turns, ignore
 from proxycouncil.errors import CouncilError, UnknownDomainError, UsageError
 from proxycouncil.graphs.context import GENERALIST
-from proxycouncil.graphs.doubt import check_choice, choices, undecided
 from proxycouncil.specialists.request import Pair, Prompt, Request, Sampling
 
 if TYPE_CHECKING:
@@ -36,15 +35,10 @@ if TYPE_CHECKING:
     from proxycouncil.graphs.protocols import Generator as Writer
     from proxycouncil.graphs.protocols import Searcher
     from proxycouncil.graphs.run_settings import RunSettings
-    from proxycouncil.graphs.state import Citation, CouncilState, Message
+    from proxycouncil.graphs.state import Citation, Message
     from proxycouncil.retrieval.embedder import TextEncoder
     from proxycouncil.specialists.family import Family
     from proxycouncil.specialists.request import Event
-
-Emit = Callable[[CouncilEvent], None]
-
-_ANEW: Any = object()
-"""Put into the graph: the question itself, not what goes on with an unfinished turn."""
 
 
 class Council:
@@ -81,6 +75,7 @@ class Council:
         self._renewing = threading.Lock()
         self._loop = BackgroundLoop("council")
         self._conversations = Conversations(lambda: self.config.council.checkpoints)
+        self._turns = Turns(self._conversations, self._begin, self._context, self._check)
         self._alphas: dict[str, float] = {}
 
     @classmethod
@@ -221,14 +216,14 @@ class Council:
             UnknownDomainError: a member that does not exist.
             CouncilError: weights or index can't be opened.
         """
-        return self._loop.run(self._run(as_question(question, thread, members=members), _ignore))
+        return self._loop.run(self._run(as_question(question, thread, members=members), ignore))
 
     async def aask(
         self, question: str | Question, *, thread: str | None = None, members: Sequence[str] | None = None
     ) -> Answer:
         """As `ask`."""
         return await asyncio.wrap_future(
-            self._loop.submit(self._run(as_question(question, thread, members=members), _ignore))
+            self._loop.submit(self._run(as_question(question, thread, members=members), ignore))
         )
 
     def stream(
@@ -258,7 +253,7 @@ class Council:
 
         None where no turn of that conversation is unfinished.
         """
-        return self._loop.run(self._resume(thread))
+        return self._loop.run(self._turns.resume(thread))
 
     def settle(self, thread: str, choice: str) -> Answer:
         """Decide a turn that waits for a person (`decision.undecided`).
@@ -270,7 +265,7 @@ class Council:
         Raises:
             UsageError: no turn waits there, or nobody gave that answer.
         """
-        return self._loop.run(self._settle(thread, choice))
+        return self._loop.run(self._turns.settle(thread, choice))
 
     def as_tool(self, *, name: str = "council", member: str | None = None) -> BaseTool:
         """The council, or one member of it, as a LangChain tool: text for the agent, `Answer` as artifact."""
@@ -354,88 +349,24 @@ class Council:
 
     async def _run_safely(self, question: Question) -> Answer:
         try:
-            return await self._run(question, _ignore)
+            return await self._run(question, ignore)
         except UsageError as error:
             return failed_answer(question.text, thread=question.thread, reason=str(error))
 
     async def _run(self, question: Question, emit: Emit) -> Answer:
-        """One turn, under the lock of its conversation."""
+        """One turn; what is still closed begins to open before its conversation is free."""
         question = replace(question, text=cleaned(question.text))
         self._known(question.members)
         self.warm()
-        if question.thread is None:
-            return await self._turn(question, emit)
-        async with self._conversations.turn(question.thread):
-            return await self._turn(question, emit)
+        return await self._turns.take(question, emit)
 
-    async def _resume(self, thread: str) -> Answer | None:
-        async with self._conversations.turn(thread):
-            graph = await self._conversations.graph(remembers=True)
-            snapshot = await graph.aget_state(config_of(thread))
-            if not snapshot.next:
-                return None
-            self.warm()
-            return await self._turn(Question(snapshot.values["question"], thread), _ignore, put=None)
+    def _begin(self) -> Live:
+        self.warm()
+        return self._live
 
-    async def _settle(self, thread: str, choice: str) -> Answer:
-        from langgraph.types import Command
-
-        async with self._conversations.turn(thread):
-            graph = await self._conversations.graph(remembers=True)
-            snapshot = await graph.aget_state(config_of(thread))
-            if not snapshot.interrupts:
-                raise UsageError(
-                    f"no turn of {thread!r} waits for a person", hint="settle what `decision.undecided` names"
-                )
-            check_choice(choice, snapshot.interrupts[0].value)
-            asked = Question(snapshot.values["question"], thread)
-            return await self._turn(asked, _ignore, put=Command(resume=choice))
-
-    async def _turn(self, question: Question, emit: Emit, *, put: Any = _ANEW) -> Answer:  # noqa: ANN401
-        started, live = perf_counter(), self._live
-        graph = await self._conversations.graph(remembers=question.thread is not None)
-        context = await self._opened(live, question)
-        if question.thread is None:  # Nothing remembers it until somebody has decided.
-            context = replace(context, settings=replace(context.settings, ask_between=None))
-        timings = {"open": perf_counter() - started}
-        state: CouncilState = {}
-
-        # Around LangGraph's stream, through which each event would wake the loop once more.
-        def hear(event: dict[str, Any]) -> None:
-            if event["type"] == "stage":
-                timings[event["stage"]] = max(event["seconds"], timings.get(event["stage"], 0.0))
-            elif emit is not _ignore:
-                emit(as_event(event))
-
-        async for values in graph.astream(
-            question.as_input() if put is _ANEW else put,
-            None if question.thread is None else config_of(question.thread),
-            context=replace(context, emit=hear),
-            stream_mode="values",
-        ):
-            if "__interrupt__" not in values:
-                state = cast("CouncilState", values)
+    def _check(self) -> None:
         if isinstance(self._engine.failure, CouncilError):
             raise self._engine.failure
-        waiting = await self._waiting(question.thread) if context.settings.ask_between else None
-        if waiting is not None:
-            state = {**state, "decision": undecided(waiting)}
-        answer = live.answer(question, state, seconds=perf_counter() - started, timings=timings)
-        if waiting is not None:
-            decision = answer.decision.model_copy(update={"undecided": choices(waiting)})
-            answer = answer.model_copy(update={"decision": decision})
-        emit(answer.decision)
-        return answer
-
-    async def _opened(self, live: Live, question: Question) -> CouncilContext:
-        """The context; in a thread as long as a library is opening or has to be compared."""
-        if live.ready(question.thread):
-            return self._context(live, question.settings, question.thread)
-        return await asyncio.to_thread(self._context, live, question.settings, question.thread)
-
-    async def _waiting(self, thread: str | None) -> Any:  # noqa: ANN401
-        """What a person is shown to decide the turn that just ran; None where it is decided."""
-        return None if thread is None else await self._conversations.waiting(thread)
 
     async def _write(self, request: Request, emit: Callable[[Event], None]) -> None:
         async with aclosing(cast("AsyncGenerator[Event, None]", self._generator.generate(request))) as events:
@@ -468,7 +399,7 @@ class Council:
         request = Request(
             prompt=Prompt(question="Ready?"), pairs=(Pair(expert),), sampling=Sampling(max_new_tokens=1)
         )
-        self._loop.run(self._write(request, _ignore))
+        self._loop.run(self._write(request, ignore))
 
     def _count_tokens(self, text: str) -> int:
         return self._engine.get().family.count_tokens(text)
@@ -480,7 +411,3 @@ class Council:
                 raise UnknownDomainError(
                     f"no member is called {name!r}", hint=f"members are {', '.join(known)}"
                 )
-
-
-def _ignore(_: object) -> None:
-    """Nobody watches."""
