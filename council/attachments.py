@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from proxycouncil.council.forwarding import ForwardingSearcher
 from proxycouncil.errors import LibraryWriteError, UsageError
 from proxycouncil.retrieval.readers import read_document
 from proxycouncil.retrieval.slate import arrange, within_budget
@@ -133,21 +134,12 @@ class Attachments:
         return self._open[str(folder)]
 
 
-class AttachedSearcher:
+class AttachedSearcher(ForwardingSearcher["Searcher"]):
     """A council's library with what is attached to one conversation beside it: every member reads both."""
 
     def __init__(self, library: Searcher, attached: Library) -> None:
-        self.library, self.attached = library, attached
-
-    @property
-    def domains(self) -> tuple[str, ...]:
-        """The library's: what is attached is nobody's field."""
-        return self.library.domains
-
-    @property
-    def embedder_fingerprint(self) -> str:
-        """Of both."""
-        return self.library.embedder_fingerprint
+        super().__init__(library)
+        self.attached = attached
 
     def affinities(self, question: str) -> Mapping[str, Affinity]:
         """The library's; what is attached widens what is in scope, and says nothing about which field it is.
@@ -162,12 +154,8 @@ class AttachedSearcher:
                 sentence=max(own.sentence, near.sentence),
                 bm25=max(own.bm25, near.bm25),
             )
-            for domain, own in self.library.affinities(question).items()
+            for domain, own in super().affinities(question).items()
         }
-
-    def similarity(self, texts: Sequence[str]) -> list[list[float]]:
-        """As the library says."""
-        return self.library.similarity(texts)
 
     def slate(
         self,

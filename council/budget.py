@@ -3,46 +3,29 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from proxycouncil.council.forwarding import ForwardingSearcher
 from proxycouncil.graphs.protocols import SlateForm, SlateOrder
 
 if TYPE_CHECKING:
     from proxycouncil.council.attachments import AttachedSearcher
     from proxycouncil.retrieval.library import Library
-    from proxycouncil.retrieval.passage import Affinity, Excerpt
+    from proxycouncil.retrieval.passage import Excerpt
 
 _log = logging.getLogger(__name__)
 
 
-class BudgetedSearcher:
+class BudgetedSearcher(ForwardingSearcher["Library | AttachedSearcher"]):
     """A library as a `Searcher` whose slates take at most `tokens` tokens of the reading model."""
 
     def __init__(
         self, library: Library | AttachedSearcher, *, tokens: int, count: Callable[[str], int]
     ) -> None:
-        self.library = library
+        super().__init__(library)
         self._tokens = tokens
         self._count = count
-
-    @property
-    def domains(self) -> tuple[str, ...]:
-        """Names of the collections, sorted."""
-        return self.library.domains
-
-    @property
-    def embedder_fingerprint(self) -> str:
-        """Of the library's embedder."""
-        return self.library.embedder_fingerprint
-
-    def affinities(self, question: str) -> Mapping[str, Affinity]:
-        """As the library says."""
-        return self.library.affinities(question)
-
-    def similarity(self, texts: Sequence[str]) -> list[list[float]]:
-        """As the library says."""
-        return self.library.similarity(texts)
 
     def slate(
         self,

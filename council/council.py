@@ -9,9 +9,9 @@ from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Itera
 from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
+from proxycouncil.closing import AsyncClosing
 from proxycouncil.council.assembly import Opening, OpeningEngine, open_engine, open_library
 from proxycouncil.council.attachments import Attachments
 from proxycouncil.council.background import BackgroundLoop
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from proxycouncil.specialists.request import Event
 
 
-class Council:
+class Council(AsyncClosing):
     """A council of proxy-tuned specialists.
 
     Weights and index are opened with the first question (or by `warm()`), side by side, and closed by
@@ -330,22 +330,6 @@ class Council:
             self._engine.opened.close()
         self._live.shelves.close()
         self._attachments.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await asyncio.to_thread(self.close)
 
     async def _run_safely(self, question: Question) -> Answer:
         try:

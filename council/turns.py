@@ -83,6 +83,7 @@ class Turns:
 
     async def _run(self, question: Question, emit: Emit, *, put: Any = _ANEW) -> Answer:  # noqa: ANN401
         started, live = perf_counter(), self.begin()
+        graph = await self.conversations.graph(remembers=question.thread is not None)
         context = await self._opened(live, question)
         timings = {"open": perf_counter() - started}
 
@@ -93,9 +94,15 @@ class Turns:
             elif emit is not ignore:
                 emit(as_event(event))
 
-        state = await self._state(
-            question.as_input() if put is _ANEW else put, question.thread, replace(context, emit=hear)
-        )
+        state: CouncilState = {}
+        async for values in graph.astream(
+            question.as_input() if put is _ANEW else put,
+            None if question.thread is None else config_of(question.thread),
+            context=replace(context, emit=hear),
+            stream_mode="values",
+        ):
+            if "__interrupt__" not in values:
+                state = cast("CouncilState", values)
         self.check()
         waiting = None
         if context.settings.ask_between and question.thread is not None:
@@ -117,13 +124,3 @@ class Turns:
         if question.thread is None:  # Nothing remembers it until somebody has decided.
             return replace(context, settings=replace(context.settings, ask_between=None))
         return context
-
-    async def _state(self, put: Any, thread: str | None, context: CouncilContext) -> CouncilState:  # noqa: ANN401
-        """What the graph ends with."""
-        graph = await self.conversations.graph(remembers=thread is not None)
-        state: CouncilState = {}
-        config = None if thread is None else config_of(thread)
-        async for values in graph.astream(put, config, context=context, stream_mode="values"):
-            if "__interrupt__" not in values:
-                state = cast("CouncilState", values)
-        return state

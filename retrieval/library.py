@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
+from proxycouncil.closing import Closing
 from proxycouncil.errors import LibraryError, QuestionError, UnknownDomainError, UsageError
 from proxycouncil.retrieval.bank import RememberingEncoder, VectorBank
 from proxycouncil.retrieval.changes import Change
@@ -66,7 +66,7 @@ class LibraryStats:
     domains: Mapping[str, DomainStats]
 
 
-class Library:
+class Library(Closing):
     """Passages by domain over Chroma: one collection a domain, hybrid search, slates of excerpts.
 
     Safe to use from several threads. Holds a shared lock on its directory while open.
@@ -297,14 +297,6 @@ class Library:
     def close(self) -> None:
         """Let go of the directory; harmless when repeated."""
         self._store.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _write(self, change: Change) -> None:
         with self._lock:

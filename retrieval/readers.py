@@ -8,16 +8,15 @@ Python. Of other kinds it is what their reader extracts, which the library keeps
 from __future__ import annotations
 
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
+from proxycouncil.closing import Closing
 from proxycouncil.errors import UsageError
 from proxycouncil.retrieval.document import Document
 from proxycouncil.retrieval.extracting import ReadingProcess
 from proxycouncil.retrieval.kinds import MARKDOWN, kind_of
 
 
-class Readers:
+class Readers(Closing):
     """Reads files one after the other; the process that reads foreign formats starts when it is needed.
 
     Args:
@@ -45,14 +44,6 @@ class Readers:
     def close(self) -> None:
         """End the process; harmless when repeated."""
         self._process.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def read_document(path: Path) -> Document:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.nn.functional import cross_entropy, kl_div, log_softmax
-from transformers import Trainer
+
+from proxycouncil.specialists.answer_loss import AnswerTrainer
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,7 +29,7 @@ class Teacher:
     weight: float
 
 
-class DistilledTrainer(Trainer):
+class DistilledTrainer(AnswerTrainer):
     """A Trainer whose training loss looks at the teacher; what is held out is judged by the answers alone."""
 
     def __init__(self, *arguments: Any, teacher: Teacher, **settings: Any) -> None:  # noqa: ANN401
@@ -37,25 +38,14 @@ class DistilledTrainer(Trainer):
         self._teacher = model.to(self.args.device).eval().requires_grad_(False)
         self._weight = teacher.weight
 
-    def compute_loss(
-        self,
-        model: Any,  # noqa: ANN401 (whatever the Trainer has wrapped it in)
-        inputs: dict[str, Any],
-        return_outputs: bool = False,
-        num_items_in_batch: Tensor | int | None = None,
-    ) -> Any:  # noqa: ANN401
-        """Nats a token of the answers: so held-out losses of any two recipes can be compared."""
-        labels = inputs["labels"]
-        given = {key: value for key, value in inputs.items() if key != "labels"}
-        outputs = model(**given, use_cache=False)
+    def total(self, logits: Tensor, labels: Tensor, given: dict[str, Any], *, training: bool) -> Tensor:
+        """Of the answers alone in evaluation; in training partly of what the teacher thinks."""
         places = labels[:, 1:] != -100
-        logits, right = outputs.logits[:, :-1][places].float(), labels[:, 1:][places]
-        total = cross_entropy(logits, right, reduction="sum")
-        if model.training:
-            total = (1 - self._weight) * total + self._weight * self._divergence(given, places, logits)
-        count = num_items_in_batch if num_items_in_batch is not None else places.sum()
-        loss = total / count
-        return (loss, outputs) if return_outputs else loss
+        ours, right = logits[:, :-1][places].float(), labels[:, 1:][places]
+        nats = cross_entropy(ours, right, reduction="sum")
+        if not training:
+            return nats
+        return (1 - self._weight) * nats + self._weight * self._divergence(given, places, ours)
 
     def _divergence(self, given: dict[str, Any], places: Tensor, logits: Tensor) -> Tensor:
         """KL(teacher‖expert), summed over the answers' tokens."""

@@ -10,9 +10,9 @@ import time
 import weakref
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, suppress
-from types import TracebackType
 from typing import TYPE_CHECKING
 
+from proxycouncil.closing import AsyncClosing
 from proxycouncil.errors import EngineError
 from proxycouncil.specialists.job import Job
 from proxycouncil.specialists.pace import Pace
@@ -20,12 +20,10 @@ from proxycouncil.specialists.request import Event, Generation, Request
 from proxycouncil.specialists.worker import Worker
 
 if TYPE_CHECKING:
-    from typing import Self
-
     from proxycouncil.specialists.family import Family
 
 
-class Engine:
+class Engine(AsyncClosing):
     """Decodes the requests of any number of consumers, from any event loop, together.
 
     Nothing is loaded and no thread runs before the first request. `max_rows` texts are written at once,
@@ -100,26 +98,6 @@ class Engine:
         """End the worker's thread; streams in flight raise `EngineClosedError`. May be called twice."""
         self._finalizer.detach()
         self._worker.stop()
-
-    async def aclose(self) -> None:
-        """`close` without blocking the event loop."""
-        await asyncio.to_thread(self.close)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
 
 
 class _Mailbox:

@@ -17,6 +17,7 @@ MAY_IMPORT = {
 HEAVY = set("torch transformers peft chromadb sentence_transformers langgraph sklearn scipy".split())
 LOADED_ON_PURPOSE = {
     "graphs/council_graph.py",
+    "specialists/answer_loss.py",
     "specialists/composite.py",
     "specialists/consistent.py",
     "specialists/distilled.py",

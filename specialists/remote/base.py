@@ -16,6 +16,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
+from proxycouncil.closing import AsyncClosing
 from proxycouncil.errors import EngineClosedError, EngineError, RemoteBaseGoneError
 from proxycouncil.specialists.job import Job
 from proxycouncil.specialists.pace import Pace
@@ -27,16 +28,13 @@ from proxycouncil.specialists.remote.small import SmallModels
 from proxycouncil.specialists.request import Event, FinishReason, Generation, Request
 
 if TYPE_CHECKING:
-    from types import TracebackType
-    from typing import Self
-
     from proxycouncil.specialists.family import Family
     from proxycouncil.specialists.runner import Written
 
 T = TypeVar("T")
 
 
-class RemoteBase:
+class RemoteBase(AsyncClosing):
     """Writes as `Engine` does, with a base that is seen only through a server.
 
     `family` has no base of its own: the anti-expert's tokenizer and prompt format are the base's, too, which
@@ -104,26 +102,6 @@ class RemoteBase:
         """End the thread of the small models; texts in flight fail. May be called twice."""
         self._closed = True
         self._thread.shutdown(wait=True, cancel_futures=True)
-
-    async def aclose(self) -> None:
-        """`close` without blocking the event loop."""
-        await asyncio.to_thread(self.close)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
 
     def _prepare(self, job: Job) -> int:
         """Make the job ready; returns a token for servers that must write something."""
