@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -89,8 +90,16 @@ def small_disk(folder: Path, *, megabytes: int) -> Iterator[Path]:
 
 
 def make_read_only(folder: Path) -> None:
-    """Remount a small disk so that not even root can write."""
-    subprocess.run(["mount", "-o", "remount,ro", folder], check=True)
+    """Remount a small disk so that not even root can write.
+
+    The kernel may hold a file that was just closed or unmapped a moment longer, and then calls it busy.
+    """
+    command = ["mount", "-o", "remount,ro", folder]
+    for _ in range(100):
+        if not subprocess.run(command, capture_output=True, check=False).returncode:
+            return
+        time.sleep(0.1)
+    subprocess.run(command, check=True)
 
 
 @contextmanager

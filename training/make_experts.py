@@ -48,8 +48,10 @@ def make_expert(
     family: Path,
     work: Path,
     tuning: Tuning,
+    go_on: bool = False,
 ) -> Tuned:
-    """The general expert from nothing, a domain's from the general one."""
+    """The general expert from nothing, a domain's from the general one; `go_on`: from what it is now."""
+    start = name if go_on else None if name == GENERALIST else GENERALIST
     own = [case for found in cases.values() for case in found] if name == GENERALIST else cases[name]
     return tune(
         own,
@@ -59,7 +61,7 @@ def make_expert(
         work=work / "tuning" / name,
         recipe=tuning,
         base=family / "base" if tuning.consistent else None,
-        start_from=None if name == GENERALIST else family / "experts" / GENERALIST,
+        start_from=family / "experts" / start if start else None,
         progress=True,
     )
 
@@ -79,6 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("names", nargs="*", help="general, or domains; default: all")
     parser.add_argument("--family", type=Path, required=True, help="folder with base/ and antiexpert/")
     parser.add_argument("--work", type=Path, required=True, help="folder for cases and checkpoints")
+    parser.add_argument("--continue", dest="go_on", action="store_true", help="tune them further")
     parser.add_argument("--plain", action="store_true", help="each expert learns alone")
     parser.add_argument("--direct", action="store_true", help="tune the base itself instead")
     parser.add_argument("--threads", type=int, default=1)
@@ -94,13 +97,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     for name in options.names or (GENERALIST, *cases):
         steps = experts.general_steps if name == GENERALIST else experts.domain_steps
+        steps = experts.further_steps if options.go_on else steps
         tuning = Tuning(
             consistent=not options.plain,
             alpha=experts.alpha,
+            learning_rate=experts.further_rate if options.go_on else None,
             steps=steps,
             evaluate_every=steps // _EVALUATIONS,
         )
-        made = make_expert(name, cases, general, family=options.family, work=options.work, tuning=tuning)
+        made = make_expert(
+            name,
+            cases,
+            general,
+            family=options.family,
+            work=options.work,
+            tuning=tuning,
+            go_on=options.go_on,
+        )
         _print(name, made)
 
 

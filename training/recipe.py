@@ -50,6 +50,8 @@ class ExpertRecipe(_Table):
     alpha: float
     general_steps: int
     domain_steps: int
+    further_steps: int
+    further_rate: float
 
 
 class Recipe(_Table):
