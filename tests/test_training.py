@@ -302,11 +302,30 @@ def test_losses_are_drawn(tmp_path: Path):
     for name in curves.NAMES:
         lines = [{"cases": 100 * n, "loss": 3.0 / n, "held_out": 3.5 / n} for n in (1, 2, 3)]
         write_lines(tmp_path / f"{name}.jsonl", lines)
-    curves.draw(tmp_path, tmp_path / "losses.svg")
+    curves.draw("losses", tmp_path, tmp_path / "losses.svg")
     drawn = (tmp_path / "losses.svg").read_text("utf-8")
-    curves.draw(tmp_path, tmp_path / "again.svg")
+    curves.draw("losses", tmp_path, tmp_path / "again.svg")
     assert drawn.startswith("<?xml")
     assert drawn == (tmp_path / "again.svg").read_text("utf-8")
+
+
+@pytest.mark.parametrize("drawing", ["alpha", "orders"])
+def test_what_was_measured_is_drawn_point_by_point(tmp_path: Path, drawing: str):
+    share = {"estimate": 0.5, "low": 0.4, "high": 0.6}
+    rows = [
+        {"reader": reader, "order": order, "excerpts": count, "right": share}
+        for reader in ("base", "proxy 1")
+        for order in ("best first", "shuffled")
+        for count in (1, 2)
+    ]
+    measured = {
+        "alpha": [{"alpha": alpha, "right": share, "declined": share} for alpha in (0, 1)],
+        "retrieval": {"orders": rows},
+    }
+    (tmp_path / "measured.json").write_text(json.dumps(measured))
+    curves.draw(drawing, tmp_path / "measured.json", tmp_path / "drawn.svg")
+    lines, in_the_key = {"alpha": (2, 2), "orders": (4, 2)}[drawing]
+    assert (tmp_path / "drawn.svg").read_text("utf-8").count("LineCollection") == lines + in_the_key
 
 
 def test_a_pack_keeps_to_its_limit_and_to_the_spread(work: Path, tmp_path: Path):

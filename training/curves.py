@@ -1,29 +1,30 @@
-"""Draw the losses of a run: what was learnt on, and what was held out, over cases seen.
+"""Draw the losses of a run over cases seen, or what `council eval starter --out FILE` measured.
 
-    python -m training.curves --work WORK --out docs/starter-losses.svg
+    python -m training.curves losses WORK docs/images/starter-losses.svg
+    python -m training.curves alpha FILE docs/images/starter-alpha.svg
+    python -m training.curves orders FILE docs/images/starter-orders.svg
 
-Knows the log's lines; knows nothing of models.
+Knows the log's lines and the tables; knows nothing of models.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 NAMES = ("base", "antiexpert")
 
 
-def draw(work: Path, out: Path) -> None:
+def losses(work: Path, plot: Any) -> Figure:  # noqa: ANN401 (matplotlib.pyplot, imported late)
     """One panel a model; a run taken up again goes on in the same line."""
-    import matplotlib as mpl
-
-    mpl.use("svg")
-    mpl.rcParams["svg.hashsalt"] = "proxycouncil"  # equal logs give equal files
-    import matplotlib.pyplot as plt
-
-    figure, panels = plt.subplots(1, len(NAMES), figsize=(10, 3.6), sharey=True)
+    figure, panels = plot.subplots(1, len(NAMES), figsize=(10, 3.6), sharey=True)
     for name, panel in zip(NAMES, panels, strict=True):
         lines = [json.loads(line) for line in (work / f"{name}.jsonl").read_text("utf-8").splitlines()]
         for key, label in (("loss", "learnt on"), ("held_out", "held out")):
@@ -32,19 +33,75 @@ def draw(work: Path, out: Path) -> None:
         panel.set(title=name, xlabel="thousand cases")
     panels[0].set_ylabel("nats per answer token")
     panels[0].legend()
+    return figure
+
+
+def alpha(measured: Path, plot: Any) -> Figure:  # noqa: ANN401
+    """Right, and declined, of the reading set over the weight of the steering."""
+    points = _tables(measured)["alpha"]
+    figure, panel = plot.subplots(figsize=(6, 3.6))
+    for key in ("right", "declined"):
+        _line(panel, [point["alpha"] for point in points], [point[key] for point in points], label=key)
+    panel.set(xlabel="α", ylabel="share of the reading set", ylim=(0, 1))
+    panel.legend()
+    return figure
+
+
+def orders(measured: Path, plot: Any) -> Figure:  # noqa: ANN401
+    """One panel a reader, one line an order, over the number of excerpts shown."""
+    rows = _tables(measured)["retrieval"]["orders"]
+    readers, arrangements = (list(dict.fromkeys(row[key] for row in rows)) for key in ("reader", "order"))
+    figure, panels = plot.subplots(1, len(readers), figsize=(10, 3.6), sharey=True)
+    for reader, panel in zip(readers, panels, strict=True):
+        for order in arrangements:
+            shown = [row for row in rows if (row["reader"], row["order"]) == (reader, order)]
+            _line(panel, [row["excerpts"] for row in shown], [row["right"] for row in shown], label=order)
+        panel.set(title=reader, xlabel="excerpts shown")
+    panels[0].set_ylabel("questions answered right")
+    panels[0].legend()
+    return figure
+
+
+DRAWINGS: Mapping[str, Callable[[Path, Any], Figure]] = {"losses": losses, "alpha": alpha, "orders": orders}
+
+
+def draw(drawing: str, source: Path, out: Path) -> None:
+    """One of `DRAWINGS` as an SVG file; equal data give equal files."""
+    import matplotlib as mpl
+
+    mpl.use("svg")
+    mpl.rcParams["svg.hashsalt"] = "proxycouncil"
+    import matplotlib.pyplot as plt
+
+    figure = DRAWINGS[drawing](source, plt)
     figure.tight_layout()
     figure.savefig(out, metadata={"Date": None})
+    plt.close(figure)
+
+
+def _tables(measured: Path) -> dict[str, Any]:
+    tables: dict[str, Any] = json.loads(measured.read_text(encoding="utf-8"))
+    return tables
+
+
+def _line(panel: Axes, places: Sequence[float], shares: Sequence[Mapping[str, float]], *, label: str) -> None:
+    """Shares with their intervals."""
+    below, above = ([abs(one[end] - one["estimate"]) for one in shares] for end in ("low", "high"))
+    panel.errorbar(
+        places, [one["estimate"] for one in shares], yerr=(below, above), label=label, marker="o", capsize=2
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Draw the curves of both models."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
-    parser.add_argument(
-        "--work", type=Path, required=True, help="folder with base.jsonl and antiexpert.jsonl"
+    """Draw what is asked for."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--out", type=Path, required=True, help="an SVG file")
+    parser.add_argument("drawing", choices=DRAWINGS)
+    parser.add_argument("source", type=Path, help="folder of the run, or FILE of the evaluation")
+    parser.add_argument("out", type=Path, help="an SVG file")
     options = parser.parse_args(arguments)
-    draw(options.work, options.out)
+    draw(options.drawing, options.source, options.out)
 
 
 if __name__ == "__main__":

@@ -80,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     family = Recipe.read(Recipe.path()).family
     ship(options.work, family)
     finish(start("make_experts", "--family", family, "--work", options.work))
-    draw(options.work, options.work / "losses.svg")
+    draw("losses", options.work, options.work / "losses.svg")
 
 
 if __name__ == "__main__":
