@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from proxycouncil.graphs.answers import canonical
+from proxycouncil.graphs.cross_scoring import Scores, cross_scores, wanted
 from proxycouncil.graphs.fitted import FittedVote
 from proxycouncil.graphs.grouping import askable
 from proxycouncil.graphs.state import CouncilState, Route, Tally
@@ -25,7 +26,8 @@ async def count(state: CouncilState, context: CouncilContext) -> Tally:
 
     Without similarities, or without the entailment model that is set, the vote goes on, by words and numbers
     alone, and says that it is degraded; so it does where an expert wrote without its base. Where weights were
-    fitted to labelled questions they decide; else the route and the evidence.
+    fitted to labelled questions they decide; else the route and the evidence. Where cross-scoring is asked
+    for, every reading's vote is spread over all answers; the count says so, or that it could not be had.
     """
     texts = answering_texts(state)
     similarity: Mapping[tuple[str, str], float] | None = None
@@ -40,6 +42,8 @@ async def count(state: CouncilState, context: CouncilContext) -> Tally:
         except Exception:  # noqa: BLE001 - whatever they raise, a vote does without
             _log.warning("no similarities or entailments, grouping goes by words alone", exc_info=True)
             degraded = True
+    scores = await cross_scores(state, context, texts) if wanted(context.settings) else Scores()
+    voting = scores.found if context.settings.cross_scoring else ()
     counted = tally(
         state["ballots"],
         route=state["route"],
@@ -48,8 +52,16 @@ async def count(state: CouncilState, context: CouncilContext) -> Tally:
         question=state["standalone"],
         similarity=similarity,
         entailed=entailed,
-        degraded=degraded,
+        cross=voting,
+        degraded=degraded or scores.failed,
     )
+    if scores.found:
+        counted["cross_scores"] = list(scores.found)
+    if context.settings.cross_scoring:
+        counted["voted_by"] = "cross_scores" if voting else "ballots"
+    reconsidered = state.get("reconsidered")
+    if reconsidered and reconsidered["turn"] == state["turn"]:
+        counted["reconsidered"] = reconsidered
     fitted = fitted_vote(context)
     if fitted is None:
         return counted
