@@ -1,8 +1,8 @@
 """One round of reconsideration, directed by evidence: on a small lead the members read what is in dispute.
 
 They are shown the passages that the answers in dispute cite, in an order that tells nothing, and neither
-answers nor names nor counts. A member changes only by an answer that cites one of those passages; whoever is
-unsure, declines, cites nothing or says the same again stays with its first ballots, which are kept either way.
+answers nor names nor counts. A member changes only by an answer that cites one of those passages; whoever
+is unsure, declines, cites nothing or says the same again stays with its first ballots. Those are kept anyway.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def in_dispute(state: CouncilState, tally: Tally, context: CouncilContext) -> li
     Nothing, too, where the turn was reconsidered already, or where nobody in dispute cites anything.
     """
     below, before = context.settings.reconsider_below, state.get("reconsidered")
-    if below is None or (before and before["turn"] == state["turn"]):
+    if not below or (before and before["turn"] == state["turn"]):
         return []
     groups = contested(tally, below)
     ballots = [ballot for ballot in state["ballots"] if ballot["turn"] == state["turn"]]
@@ -46,13 +46,13 @@ def in_dispute(state: CouncilState, tally: Tally, context: CouncilContext) -> li
 
 
 def margin(tally: Tally) -> float:
-    """Lead of the first answer over the next, as a share of the answering weight; 1 where there is no other."""
+    """Lead of the first answer over the next, as a share of the answering weight; 1 where it is alone."""
     shares = _shares(tally)
     return shares[0] - shares[1] if len(shares) > 1 else 1.0
 
 
 def contested(tally: Tally, below: float) -> list[Group]:
-    """The answers whose share is nearer to the first one's than `below`; none where the first stands alone."""
+    """The answers whose share is nearer to the first one's than `below`; none where only that one is."""
     shares = _shares(tally)
     near = [group for group, share in zip(tally["groups"], shares, strict=True) if shares[0] - share < below]
     return near if len(near) > 1 else []

@@ -76,6 +76,8 @@ class RunSettings(BaseModel):
         changed: dict[str, Any] = {
             name: value for name in _OF_SETTINGS if (value := getattr(self, name)) is not None
         }
+        if self.reconsider_below == 0:
+            changed["reconsider_below"] = None
         if self.answer_schema is not None:
             changed["grammar"] = json.dumps(tightened(self.answer_schema))
             changed.setdefault("max_new_tokens", max(TOKENS, context.settings.max_new_tokens))
@@ -93,7 +95,7 @@ class RunSettings(BaseModel):
         stale = (
             tuple(sorted({*context.stale, "settings"})) if moved and context.calibration else context.stale
         )
-        return replace(context, settings=settings, members=members, stale=stale)
+        return replace(context, settings=settings, members=members, stale=tuple(sorted(stale)))
 
 
 def _steered(member: Member, alpha: float) -> Member:
