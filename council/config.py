@@ -238,7 +238,7 @@ class VoteConfig(Section):
     """What is done beyond counting the ballots. All of it takes time, and a calibration of its own."""
 
     cross_scoring: Annotated[bool, Field(strict=True)] = False
-    """Spread every reading's vote over all answers, as likely as it would have given them; not with `base_url`."""
+    """Spread each reading's vote over all answers, as likely as it would have given them; no `base_url`."""
     signals: tuple[Signal, ...] = ()
     """Measured and saved with the count, for `council calibrate`; `p_true` brings the cross-scores along."""
     reconsider_below: Share | None = None
