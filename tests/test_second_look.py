@@ -17,8 +17,9 @@ from langgraph.checkpoint.memory import InMemorySaver
 from proxycouncil.council.config import CouncilConfig
 from proxycouncil.council.events import as_event
 from proxycouncil.council.fingerprints import settings_fingerprint
+from proxycouncil.council.measure import Bench
 from proxycouncil.council.questions import Question
-from proxycouncil.errors import ConfigError, NotSupportedError
+from proxycouncil.errors import ConfigError, NotSupportedError, UsageError
 from proxycouncil.eval.promise import fit_promise
 from proxycouncil.graphs.confidence import FEATURES, confidence, features
 from proxycouncil.graphs.context import GENERALIST, CouncilContext, Member, Settings
@@ -201,21 +202,16 @@ def test_a_calibration_is_fitted_on_the_signals_and_bears_it_if_one_is_missing()
     del runs[3]["tally"]["cross_scores"]
     fitted = fit_promise(runs, target_risk=0.2, min_coverage=0.5).confidence
     assert {"cross_score", "p_true"} <= set(fitted["features"])
-    described = features(runs[0]["tally"], runs[0]["ballots"], runs[0]["route"])
-    sure = confidence(runs[0]["tally"], described, fitted)
-    dropped = {name: value for name, value in described.items() if name in FEATURES}
-    assert 0 < confidence(runs[0]["tally"], dropped, fitted).value < 1
-    assert sure.value > confidence(runs[1]["tally"], _described(runs[1]), fitted).value
-    plain = [replace_tally(run) for run in runs]
-    assert set(fit_promise(plain, target_risk=0.2, min_coverage=0.5).confidence["features"]) == set(FEATURES)
+    right, wrong = runs[2], runs[1]  # alike in all but what the scores say
+    described = _described(right)
+    sure = confidence(right["tally"], described, fitted).value
+    assert sure > confidence(wrong["tally"], _described(wrong), fitted).value
+    unmeasured = {name: value for name, value in described.items() if name in FEATURES}
+    assert 0 < confidence(right["tally"], unmeasured, fitted).value < sure
 
 
 def _described(run: Any) -> dict[str, float]:
     return features(run["tally"], run["ballots"], run["route"])
-
-
-def replace_tally(run: Any) -> Any:
-    return {**run, "tally": {key: value for key, value in run["tally"].items() if key != "cross_scores"}}
 
 
 def _run(number: int) -> Any:
@@ -421,3 +417,17 @@ def test_a_council_saves_what_it_measured():
         answer = council.ask(Question(QUESTION, settings=RunSettings(signals=("p_true",))))
     saved = json.loads(json.dumps(answer.model_dump(mode="json")["tally"]))
     assert saved["cross_scores"][0]["p_true"] == {RIGHT: 0.5}
+
+
+def test_arms_that_look_twice_are_asked_by_name_and_count_their_tokens():
+    with council_of() as council:
+        council._generator = ScoringGenerator(lambda *_: RIGHT, likes=lambda *_: -0.5)
+        bench = Bench(council, limit=2, target_risk=1.0)
+        assert not {"cross-scored", "reconsidered once"} & set(bench.arms())
+        arms = bench.arms(["council", "council once", "cross-scored once", "reconsidered"])
+        told = {name: next(iter(arm.answers([QUESTION]))) for name, arm in arms.items()}
+    assert {reply.text for reply in told.values()} == {RIGHT}
+    assert told["council"].tokens == 2 * (told["council once"].tokens or 0) == told["reconsidered"].tokens
+    assert (told["cross-scored once"].tokens or 0) > (told["council once"].tokens or 0)
+    with pytest.raises(UsageError, match="no arm"):
+        bench.arms(["cross-scored twice"])
