@@ -48,7 +48,7 @@ class Engine(AsyncClosing):
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.family = family
-        self._clock = clock
+        self._clock, self._memory = clock, memory
         self.pace = Pace(fixed=drafts)
         """How far drafting looks ahead, and how often it is right."""
         self._worker = Worker(
@@ -118,7 +118,8 @@ class Engine(AsyncClosing):
             )
         scored = await self._call(lambda: prepare(self.family, requests, continuations))
         found = [[Likelihood((), ())] * len(texts) for texts in continuations]
-        for chunk in list(chunks(scored, width=self.family.width)) if scored else []:
+        width = self.family.width if scored else 0
+        for chunk in chunks(scored, width=width, memory=self._memory):
             for one, likelihood in zip(chunk, await self._score(chunk), strict=True):
                 found[one.request][one.place] = likelihood
         return found

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 LOGIT_BYTES = 2**28
 """Logits of one model that are held at once; what is more is read in several goes."""
 
+CACHE_BYTES = 2**31
+"""The same for the caches of all rows, where the engine was given no `memory`."""
+
 _Key: TypeAlias = tuple[int, str, tuple[int, ...], tuple[int, ...]]
 
 
@@ -41,6 +44,11 @@ class Scored:
     """Among the texts behind that request's prompt."""
     text: Text
     ids: tuple[int, ...]
+
+    def cache_bytes(self, length: int) -> int:
+        """What its rows take in all caches with so many tokens behind the prompt."""
+        voices = self.text.voices
+        return sum((len(voice.row.prompt) + length) * voice.part.model.cache_bytes for voice in voices)
 
     def fits(self, length: int) -> bool:
         """Whether every context holds so many tokens behind the prompt, padding counted."""
@@ -72,19 +80,25 @@ def prepare(
     return sorted(found, key=lambda one: first[one.text.main.row.prompt])
 
 
-def chunks(scored: Sequence[Scored], *, width: int) -> Iterator[list[Scored]]:
-    """What is read at once: as many as their logits may take, and none that padding would push out."""
+def chunks(scored: Sequence[Scored], *, width: int, memory: int | None = None) -> Iterator[list[Scored]]:
+    """What is read at once: as many as logits and caches may take, and none that padding would push out."""
     chunk: list[Scored] = []
     for one in scored:
-        longer = [*chunk, one]
-        length = max(len(each.ids) for each in longer)
-        bytes_ = len(longer) * length * width * 4
-        if chunk and (bytes_ > LOGIT_BYTES or not all(each.fits(length) for each in longer)):
+        if chunk and not _together([*chunk, one], width=width, memory=memory or CACHE_BYTES):
             yield chunk
-            longer = [one]
-        chunk = longer
+            chunk = []
+        chunk.append(one)
     if chunk:
         yield chunk
+
+
+def _together(scored: Sequence[Scored], *, width: int, memory: int) -> bool:
+    length = max(len(one.ids) for one in scored)
+    return (
+        len(scored) * length * width * 4 <= LOGIT_BYTES
+        and sum(one.cache_bytes(length) for one in scored) <= memory
+        and all(one.fits(length) for one in scored)
+    )
 
 
 def likelihoods(family: Family, scored: Sequence[Scored]) -> list[Likelihood]:
