@@ -10,18 +10,31 @@ from typing import Any
 
 import pytest
 import torch
+from fakes import FakeSearcher
 from tiny import save_family
 from trios import load_one
 
-from proxycouncil.errors import EngineClosedError, EngineError, FamilyError, PromptTooLongError
+from proxycouncil.council.assembly import Opening, OpeningEngine
+from proxycouncil.errors import (
+    EngineClosedError,
+    EngineError,
+    FamilyError,
+    NotSupportedError,
+    PromptTooLongError,
+)
+from proxycouncil.graphs.context import CouncilContext, Member, Settings
+from proxycouncil.graphs.council_graph import create_council_graph
+from proxycouncil.graphs.protocols import Scorer
 from proxycouncil.specialists import (
     Engine,
     Family,
     Likelihood,
     Pair,
     Prompt,
+    RemoteBase,
     Request,
     Sampling,
+    Server,
     Snippet,
     scoring,
 )
@@ -186,3 +199,30 @@ async def test_a_closed_engine_scores_nothing(llama: Family) -> None:
     engine.close()
     with pytest.raises(EngineClosedError):
         await engine.score(REQUESTS[:1], [ANSWERS])
+
+
+async def test_a_council_on_an_engine_votes_by_what_its_readings_would_have_said(llama: Family) -> None:
+    members = {name: Member(name, (Pair(name),), None) for name in ("law", "physics", "full")}
+    settings = Settings(ballots=1, max_new_tokens=5, cross_scoring=True, signals=("p_true",), excerpts=2)
+    async with Engine(llama) as engine:
+        context = CouncilContext(engine, FakeSearcher(), members, settings)
+        given = {"question": "What is opportunity cost?", "members": list(members)}
+        found = await create_council_graph().compile().ainvoke(given, context=context)
+    count = found["tally"]
+    assert count["voted_by"] == "cross_scores"
+    answers = {one["text"] for one in found["ballots"] if one["status"] == "answered"}
+    assert len(count["cross_scores"]) == len(count["answered"]) + len(count["abstained"])
+    for one in count["cross_scores"]:
+        assert set(one["logprobs"]) == set(one["p_true"]) == answers
+        assert all(logprob < 0 for logprob in one["logprobs"].values())
+    heaviest = max(count["groups"], key=lambda group: group["weight"])
+    assert found["tally"]["groups"][0]["text"] == heaviest["text"]
+
+
+async def test_a_base_behind_a_server_says_that_it_can_not_score(llama: Family) -> None:
+    remote = RemoteBase(llama, Server("http://localhost:1", "llama.cpp", "none"))
+    opening = Opening[Engine | RemoteBase](lambda: remote, name="remote")
+    with pytest.raises(NotSupportedError, match="server"):
+        await OpeningEngine(opening).score(REQUESTS[:1], [ANSWERS])
+    assert not isinstance(remote, Scorer)
+    remote.close()
