@@ -97,7 +97,8 @@ class OpeningEngine:
         return await engine.score(requests, continuations)
 
     async def _opened(self) -> Engine | RemoteBase:
-        return self._opening.opened or await asyncio.to_thread(self._opening.get)
+        opened = self._opening.opened
+        return opened if opened is not None else await asyncio.to_thread(self._opening.get)
 
 
 def open_engine(config: CouncilConfig) -> Engine | RemoteBase:
