@@ -6,14 +6,14 @@ import asyncio
 import json
 import os
 import threading
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from proxycouncil.council.config import CouncilConfig
-from proxycouncil.errors import ConfigError
+from proxycouncil.errors import ConfigError, NotSupportedError
 from proxycouncil.graphs.context import GENERALIST, Entails, Member, Settings
-from proxycouncil.specialists.request import Event, Pair, Request
+from proxycouncil.specialists.request import Event, Likelihood, Pair, Request
 
 if TYPE_CHECKING:
     from proxycouncil.retrieval.library import Library
@@ -74,11 +74,31 @@ class OpeningEngine:
 
     async def generate(self, request: Request) -> AsyncIterator[Event]:
         """As `Engine.generate`, once there is one."""
-        engine = self._opening.opened
-        if engine is None:
-            engine = await asyncio.to_thread(self._opening.get)
+        engine = await self._opened()
         async for event in engine.generate(request):
             yield event
+
+    async def score(
+        self, requests: Sequence[Request], continuations: Sequence[Sequence[str]]
+    ) -> list[list[Likelihood]]:
+        """As `Engine.score`.
+
+        Raises:
+            NotSupportedError: the base stands behind a server.
+        """
+        from proxycouncil.specialists.engine import Engine
+
+        engine = await self._opened()
+        if not isinstance(engine, Engine):
+            raise NotSupportedError(
+                "a server tells the likeliest tokens only, so that nothing given can be scored",
+                hint="load the base here (family.base_url left out)",
+            )
+        return await engine.score(requests, continuations)
+
+    async def _opened(self) -> Engine | RemoteBase:
+        opened = self._opening.opened
+        return opened if opened is not None else await asyncio.to_thread(self._opening.get)
 
 
 def open_engine(config: CouncilConfig) -> Engine | RemoteBase:
@@ -185,7 +205,7 @@ def seats(
 
 def settings(config: CouncilConfig) -> Settings:
     """What the graph needs to know of the file."""
-    council, retrieval = config.council, config.retrieval
+    council, retrieval, vote = config.council, config.retrieval, config.vote
     return Settings(
         ask_at_most=council.ask_at_most,
         mass=council.mass,
@@ -201,6 +221,9 @@ def settings(config: CouncilConfig) -> Settings:
         early_stop=council.early_stop,
         ask_between=council.ask_between,
         unsure_below=council.unsure_below,
+        cross_scoring=vote.cross_scoring,
+        signals=vote.signals,
+        reconsider_below=vote.reconsider_below,
     )
 
 

@@ -37,6 +37,7 @@ from proxycouncil.council.rendering import (
     vote_table,
 )
 from proxycouncil.errors import CouncilError
+from proxycouncil.graphs.reconsider import in_force
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -235,10 +236,12 @@ class _Turn:
             return None
         if not isinstance(decision, DecisionEvent):
             return None
+        cast = [event.ballot for event in self.events if isinstance(event, BallotEvent)]
+        again = vote.tally.get("reconsidered")
         return Answer(
             decision=decision,
             route=route.route,
-            ballots=[event.ballot for event in self.events if isinstance(event, BallotEvent)],
+            ballots=in_force(again) if again else cast,
             tally=vote.tally,
             seconds=now - self._started,
         )

@@ -26,6 +26,7 @@ from pydantic import (
 
 from proxycouncil.council.config_errors import config_error, syntax_error
 from proxycouncil.errors import ConfigError
+from proxycouncil.graphs.context import Signal
 from proxycouncil.graphs.protocols import SlateForm, SlateOrder
 from proxycouncil.specialists.loading import DeviceName, DtypeName
 from proxycouncil.specialists.prompts import FormatName
@@ -233,6 +234,17 @@ class DeliberationConfig(Section):
         return between
 
 
+class VoteConfig(Section):
+    """What is done beyond counting the ballots. All of it takes time, and a calibration of its own."""
+
+    cross_scoring: Annotated[bool, Field(strict=True)] = False
+    """Spread each reading's vote over all answers, as likely as it would have given them; no `base_url`."""
+    signals: tuple[Signal, ...] = ()
+    """Measured and saved with the count, for `council calibrate`; `p_true` brings the cross-scores along."""
+    reconsider_below: Share | None = None
+    """Where the first answer leads by less, members read what those in dispute cite, once; unset: never."""
+
+
 class CouncilConfig(Section):
     """All of `council.toml`."""
 
@@ -242,6 +254,7 @@ class CouncilConfig(Section):
     retrieval: RetrievalConfig = Field(default_factory=dict, validate_default=True)
     few_shot: FewShotConfig = FewShotConfig()
     council: DeliberationConfig = DeliberationConfig()
+    vote: VoteConfig = VoteConfig()
     _directory: Path = PrivateAttr(default_factory=Path.cwd)
 
     @property

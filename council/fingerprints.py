@@ -68,6 +68,9 @@ def _settings(config: CouncilConfig) -> list[str]:
     shots = [f"{name}:{_content(one.shots)}" for name, one in sorted(config.specialists.items()) if one.shots]
     if shots:
         reading += [*shots, str(config.few_shot)]
+    # What is left as it was changes nothing that was fitted before there was a choice.
+    if config.vote != type(config.vote)():
+        reading.append(str(config.vote))
     return [*council, *reading, f"entailment={Path(config.council.entailment or '').name}"]
 
 

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from proxycouncil.graphs.asking import record
 from proxycouncil.graphs.citing import citation, content_words
-from proxycouncil.graphs.consult import record
 from proxycouncil.graphs.context import GENERALIST
 from proxycouncil.retrieval.passage import Affinity, Excerpt, Passage
 from proxycouncil.retrieval.slate import arrange, best_sentences, sentences_of, whole_passages

@@ -20,6 +20,8 @@ from proxycouncil.eval.sweeps import Sweep, alpha_curve, cost
 from proxycouncil.graphs.context import GENERALIST
 from proxycouncil.graphs.protocols import Generator
 from proxycouncil.graphs.route import route
+from proxycouncil.graphs.run_settings import RunSettings
+from proxycouncil.graphs.state import Ballot, CrossScore, Tally
 from proxycouncil.specialists.request import Sampling
 
 Table: TypeAlias = Literal["questions", "reading", "retrieval", "alpha", "cost"]
@@ -29,12 +31,23 @@ PAIRS = (
     *(("council", other) for other in ("best passage", "best sentence", "top specialist", "generalist")),
     *(("council", other) for other in ("self-consistency", "expert alone", "proxy 1", "base")),
     *(("proxy 1", other) for other in ("base", "expert alone")),
+    *((look, "council") for look in ("cross-scored", "reconsidered", "cross-scored once")),
+    *(("reconsidered once", "council"), ("council once", "council")),
 )
 """Which arms are compared on the same questions."""
 
 READING_PAIRS = tuple(("proxy 1", other) for other in ("base", "expert alone", "base tuned directly"))
 SELF_CONSISTENCY_READINGS = 6
 """As many as a council of three casts ballots: equal tokens."""
+SECOND_LOOKS: Mapping[str, RunSettings] = {
+    "cross-scored": RunSettings(cross_scoring=True),
+    "reconsidered": RunSettings(reconsider_below=0.3),
+    "council once": RunSettings(ballots=1),
+    "cross-scored once": RunSettings(ballots=1, cross_scoring=True),
+    "reconsidered once": RunSettings(ballots=1, reconsider_below=0.3),
+}
+"""Councils that look twice, asked only by name. `once`: members read once before that, so that the second
+look takes about the tokens of the second reading that it replaces."""
 SWEPT_QUESTIONS = 150
 COSTED_QUESTIONS = 48
 
@@ -50,6 +63,8 @@ class CouncilArm:
     """Where every answer is kept."""
     marked: Mapping[str, Question] = field(default_factory=dict)
     """By text, the questions as they are saved: with their ids, and with what is right."""
+    settings: RunSettings | None = None
+    """What it sets otherwise than the council."""
 
     def answers(self, questions: Sequence[str]) -> Iterator[Reply]:
         """Replies in the order of the questions."""
@@ -57,12 +72,22 @@ class CouncilArm:
             replace(
                 self.marked.get(question, Question(question)),
                 members=tuple(self.members(question)) if self.members else (),
+                settings=self.settings,
             )
             for question in questions
         )
         answers = self.council.ask_many(self.runs.put(put) if self.runs else put, at_once=self.at_once)
         for answer in self.runs.keep(answers) if self.runs else answers:
-            yield Reply(answer.text, answer.confidence, tuple(answer.citations))
+            tokens = tokens_of(answer.tally, answer.ballots)
+            yield Reply(answer.text, answer.confidence, tuple(answer.citations), tokens)
+
+
+def tokens_of(tally: Tally, ballots: Sequence[Ballot]) -> int:
+    """What was read and written for one answer: all readings, the second looks among them."""
+    again = tally.get("reconsidered")
+    readings: Sequence[Ballot | CrossScore] = [*again["first"], *again["second"]] if again else ballots
+    used = [one["usage"] for one in [*readings, *tally.get("cross_scores", [])] if "usage" in one]
+    return sum(one["prompt_tokens"] + one["completion_tokens"] for one in used)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +104,8 @@ class Bench:
     progress: questions_table.Progress = lambda *_: None
     runs: Runs | None = None
     """Where the council's answers to the questions are kept."""
+    target_risk: float | None = None
+    """Of every council that is asked, instead of its own; 1: whatever it finds is answered."""
 
     def measure(self, tables: Sequence[Table], *, arms: Sequence[str] = ()) -> dict[str, Any]:
         """The tables by name; plain data for JSON. `arms` keeps some of those of the questions."""
@@ -104,14 +131,22 @@ class Bench:
             "self-consistency": SelfConsistencyArm(
                 self._reader(steered(1.0)), Shelf(searcher, lambda _: GENERALIST), SELF_CONSISTENCY_READINGS
             ),
-            "top specialist": CouncilArm(council, lambda question: [nearest(question)]),
-            "generalist": CouncilArm(council, lambda _: [GENERALIST]),
-            "council": CouncilArm(council, runs=self.runs, marked=self._marked() if self.runs else {}),
+            "top specialist": self._sitting(members=lambda question: [nearest(question)]),
+            "generalist": self._sitting(members=lambda _: [GENERALIST]),
+            "council": self._sitting(runs=self.runs, marked=self._marked() if self.runs else {}),
         }
-        unknown = set(only) - set(every)
+        looks = {name: self._sitting(how) for name, how in SECOND_LOOKS.items()}
+        unknown = set(only) - set(every) - set(looks)
         if unknown:
-            raise UsageError(f"no arm is called {min(unknown)!r}", hint=f"arms are {', '.join(every)}")
-        return {name: arm for name, arm in every.items() if not only or name in only}
+            known = ", ".join([*every, *looks])
+            raise UsageError(f"no arm is called {min(unknown)!r}", hint=f"arms are {known}")
+        return {name: arm for name, arm in (every | looks).items() if name in only} if only else every
+
+    def _sitting(self, how: RunSettings | None = None, **more: Any) -> CouncilArm:  # noqa: ANN401 (its fields)
+        """The council under settings of its own."""
+        if self.target_risk is not None:
+            how = (how or RunSettings()).model_copy(update={"target_risk": self.target_risk})
+        return CouncilArm(self.council, settings=how, **more)
 
     def _marked(self) -> dict[str, Question]:
         material = questions_table.load_material(questions_folder(), limit=self.limit)

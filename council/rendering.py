@@ -150,6 +150,12 @@ def ballot_line(ballot: Ballot) -> Text:
     return line.append(f": {one_line(detail, 120)}", style="dim") if detail else line
 
 
+_VOTED_BY = {
+    "cross_scores": "every reading's vote is spread as likely as it would have given each answer",
+    "ballots": "ballots as they were cast: answers could not be scored",
+}
+
+
 def vote_table(tally: Tally) -> Table:
     """The groups of the vote with who stands behind each, and what is not an answer below them.
 
@@ -167,6 +173,7 @@ def vote_table(tally: Tally) -> Table:
     for label, names in (("abstained", tally["abstained"]), ("missing", tally["missing"])):
         if names:
             table.add_row(Text(label, style="dim"), Text(", ".join(names)), "")
+    table.caption = _VOTED_BY.get(tally.get("voted_by", ""))
     return table
 
 

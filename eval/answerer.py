@@ -16,6 +16,8 @@ class Reply:
     text: str
     confidence: float = 0.0
     citations: tuple[Citation, ...] = ()
+    tokens: int | None = None
+    """Read and written for it, a prompt as often as it was read; None: not counted."""
 
     @property
     def declined(self) -> bool:

@@ -10,11 +10,11 @@ from typing import Literal
 
 from proxycouncil.eval.answerer import Reply
 from proxycouncil.eval.reader import Reader, Task, said
+from proxycouncil.graphs.asking import record
 from proxycouncil.graphs.citing import cite
-from proxycouncil.graphs.consult import record
 from proxycouncil.graphs.protocols import Searcher
 from proxycouncil.graphs.state import ExcerptRecord
-from proxycouncil.specialists.request import Prompt, Snippet
+from proxycouncil.specialists.request import Generation, Prompt, Snippet
 
 _LONGEST_ANSWER = 40
 """Words a retrieved passage is cut to, the most that any kind of question may be answered with."""
@@ -67,7 +67,8 @@ class ReadingArm:
         tasks = [self.shelf.task(*one) for one in zip(questions, slates, strict=True)]
         for generation, question, slate in zip(self.reader.read(tasks), questions, slates, strict=True):
             text = said(generation)
-            yield Reply(text, citations=tuple(cite(text, question, slate)[0]))
+            cited = tuple(cite(text, question, slate)[0])
+            yield Reply(text, citations=cited, tokens=_tokens(generation))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,16 +86,21 @@ class SelfConsistencyArm:
     def answers(self, questions: Sequence[str]) -> Iterator[Reply]:
         """Replies in the order of the questions."""
         tasks = [self.shelf.task(question, self.shelf.find(question)) for question in questions]
-        rounds = [[said(one) for one in self._sampled(seed).read(tasks)] for seed in range(self.samples)]
-        for texts in zip(*rounds, strict=True):
+        rounds = [list(self._sampled(seed).read(tasks)) for seed in range(self.samples)]
+        for readings in zip(*rounds, strict=True):
+            texts = [said(one) for one in readings]
             counts = Counter(_words(text) for text in texts)
             winner, votes = counts.most_common(1)[0]
             text = next(text for text in texts if _words(text) == winner)
-            yield Reply(text, votes / self.samples)
+            yield Reply(text, votes / self.samples, tokens=sum(map(_tokens, readings)))
 
     def _sampled(self, seed: int) -> Reader:
         sampling = replace(self.reader.sampling, temperature=self.temperature, seed=seed)
         return replace(self.reader, sampling=sampling)
+
+
+def _tokens(generation: Generation) -> int:
+    return generation.prompt_tokens + len(generation.token_ids)
 
 
 def _words(text: str) -> tuple[str, ...]:

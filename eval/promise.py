@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import fsum
 from typing import Any
 
 from proxycouncil.errors import UsageError
@@ -17,7 +18,7 @@ from proxycouncil.eval.fitting import VotedRun, accuracy_by_member, enough, fit_
 from proxycouncil.eval.joint import ENOUGH
 from proxycouncil.eval.metrics import risk_bound
 from proxycouncil.eval.runs import Record, asked_of, ballots_of_turn, is_marked, leader_is_right, voted_run
-from proxycouncil.graphs.confidence import features
+from proxycouncil.graphs.confidence import MEASURED, features
 from proxycouncil.graphs.fitted import FittedVote
 from proxycouncil.graphs.state import Tally
 
@@ -126,8 +127,9 @@ def fit_promise(
     tallies = [record["tally"] for record in marked] if vote is None else _recounted(marked, runs, vote)
     spoken = [(record, tally) for record, tally in zip(marked, tallies, strict=True) if tally["groups"]]
     labels = [leader_is_right(record, tally) for record, tally in spoken]
+    described = [features(tally, ballots_of_turn(record), record["route"]) for record, tally in spoken]
     fitted = fit_confidence(
-        [features(tally, ballots_of_turn(record), record["route"]) for record, tally in spoken],
+        _completed(described),
         labels,
         groups=[str(record.get("entry") or record["id"]) for record, _ in spoken],
         target_risk=target_risk,
@@ -136,6 +138,16 @@ def fit_promise(
     )
     accuracy = {} if vote is None else accuracy_by_member(runs)
     return Promise(len(marked), len(spoken), sum(labels), fitted, vote, accuracy)
+
+
+def _completed(cases: Sequence[Mapping[str, float]]) -> list[Mapping[str, float]]:
+    """All with the same features: one that could not be measured in a case is taken to be as it mostly is."""
+    means: dict[str, float] = {}
+    for name in MEASURED:
+        values = [case[name] for case in cases if name in case]
+        if values:
+            means[name] = fsum(values) / len(values)
+    return [{**means, **case} for case in cases]
 
 
 def _recounted(records: Sequence[Record], runs: Sequence[VotedRun], vote: FittedVote) -> list[Tally]:

@@ -35,6 +35,8 @@ class Score:
     by_kind: dict[str, Interval]
     """Right among the answered, per kind of question."""
     seconds: float
+    tokens: float | None = None
+    """Read and written a question, on average; None where no model reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,13 @@ def score(replies: Replies, material: Material) -> Score:
         declined_out_of_scope=wilson(sum(one.declined for one in replies.outside), len(replies.outside)),
         by_kind=_by_kind(right, answered, material.inside),
         seconds=replies.seconds,
+        tokens=_tokens([*replies.inside, *replies.outside]),
     )
+
+
+def _tokens(replies: Sequence[Reply]) -> float | None:
+    counted = [reply.tokens for reply in replies if reply.tokens is not None]
+    return sum(counted) / len(counted) if counted else None
 
 
 def _by_kind(

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from proxycouncil.errors import ConfigError
 from proxycouncil.graphs.evidence import checked, unsupported
+from proxycouncil.graphs.leanings import of_leader
 from proxycouncil.graphs.state import Ballot, Group, Route, Tally
 from proxycouncil.graphs.weighing import UNMEASURED, seat
 
@@ -40,6 +41,8 @@ n_eff · passages: distinct ones cited by them · flips: share of answering memb
 share of leading ballots cast by quotation · abstained: share of those asked · out_of_scope · routing: the
 likeliest domain's probability · words: logarithm of the answer's length."""
 
+MEASURED = ("cross_score", "p_true")
+"""Features of counts that hold cross-scores, and of no others (`leanings.of_leader`)."""
 
 _REFIT = "it was fitted by another version: fit it again, or leave `calibration` out"
 
@@ -78,7 +81,10 @@ class Confidence(NamedTuple):
 
 
 def features(tally: Tally, ballots: Iterable[Ballot], route: Route) -> dict[str, float]:
-    """The feature vector of a count; every value is finite, and neutral where nobody answered."""
+    """The feature vector of a count; every value is finite, and neutral where nobody answered.
+
+    Those of `MEASURED` are there where they were measured.
+    """
     leading = leading_ballots(tally, ballots)
     found = (
         _of_leader(tally)
@@ -91,7 +97,8 @@ def features(tally: Tally, ballots: Iterable[Ballot], route: Route) -> dict[str,
             "routing": max(route["probabilities"].values(), default=0.0),
         }
     )
-    return {name: found[name] if math.isfinite(found[name]) else 0.0 for name in FEATURES}
+    plain = {name: found[name] if math.isfinite(found[name]) else 0.0 for name in FEATURES}
+    return plain | of_leader(tally)
 
 
 def confidence(
@@ -206,11 +213,12 @@ def _mean(values: Sequence[float | None]) -> float:
 
 
 def _logistic(signals: Mapping[str, float], model: _Model) -> float:
-    unknown = [name for name in model.features if name not in signals]
+    unknown = [name for name in model.features if name not in signals and name not in MEASURED]
     if unknown:
         raise ConfigError(f"the calibration uses an unknown feature: {unknown[0]!r}", hint=_REFIT)
     columns = zip(model.features, model.mean, model.scale, model.coef, strict=True)
-    terms = [coef * (signals[name] - mean) / (scale or 1.0) for name, mean, scale, coef in columns]
+    # What could not be measured this time is taken to be as it mostly was.
+    terms = [coef * (signals.get(name, mean) - mean) / (scale or 1.0) for name, mean, scale, coef in columns]
     logit = max(-60.0, min(60.0, fsum([*terms, model.intercept])))
     return 1.0 / (1.0 + math.exp(-logit))
 

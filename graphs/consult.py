@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from time import perf_counter
 from typing import cast
 
 from proxycouncil.graphs.answers import canonical, is_refusal
+from proxycouncil.graphs.asking import Asking
 from proxycouncil.graphs.citing import citation, cite
 from proxycouncil.graphs.context import CouncilContext, Emit, Member, StoppedReading
 from proxycouncil.graphs.quoting import quotable
@@ -26,32 +26,13 @@ from proxycouncil.graphs.state import (
     Trace,
     Usage,
 )
-from proxycouncil.graphs.structured import asks_for, fields, spoken
-from proxycouncil.retrieval.passage import Excerpt
-from proxycouncil.specialists.request import Generation, Prompt, Request, Sampling, Snippet, TextDelta
+from proxycouncil.graphs.structured import fields, spoken
+from proxycouncil.specialists.request import Generation, Request, TextDelta
 
 _GRACE_S = 1.0
 """The engine keeps the deadline itself and hands back what was written; this is for one that does not."""
 
 _NO_SIGNALS = Signals(confidence=None, support=None, logprob=None, kl=None)
-
-
-def record(excerpt: Excerpt) -> ExcerptRecord:
-    """An excerpt as plain data."""
-    passage = excerpt.passage
-    made = ExcerptRecord(
-        passage_id=passage.id,
-        title=passage.title,
-        text=excerpt.text,
-        source=passage.source,
-        start=excerpt.start,
-        end=excerpt.end,
-        domain=passage.domain,
-        score=excerpt.score,
-    )
-    if passage.place:
-        made["place"] = passage.place
-    return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +42,16 @@ class _Reading:
     assignment: Assignment
     member: Member
     slate: Slate
-    index: int
     context: CouncilContext
     emit: Emit
     written: list[str] = field(default_factory=list)
     started: float = field(default_factory=perf_counter)
+
+    @property
+    def asking(self) -> Asking:
+        """What is asked."""
+        given = self.assignment["slate"]
+        return Asking(self.member, self.slate, self.assignment["question"], given, self.context)
 
     def say(self, kind: str, **more: object) -> None:
         """Report progress."""
@@ -78,10 +64,18 @@ async def consult(assignment: Assignment, context: CouncilContext, emit: Emit) -
     if member is None:
         return [_unseated(assignment)]
     readings = [
-        _Reading(assignment, member, "own" if index else "shared", index, context, emit)
+        _Reading(assignment, member, "own" if index else "shared", context, emit)
         for index in range(context.settings.ballots)
     ]
     return list(await asyncio.gather(*(_ballot(reading) for reading in readings)))
+
+
+async def reread(assignment: Assignment, context: CouncilContext, emit: Emit) -> Ballot:
+    """The member's reading of what is disputed: its assignment's slate."""
+    member = context.members.get(assignment["member"])
+    if member is None:
+        return _unseated(assignment)
+    return await _ballot(_Reading(assignment, member, "disputed", context, emit))
 
 
 async def _ballot(reading: _Reading) -> Ballot:
@@ -106,8 +100,9 @@ async def _ballot(reading: _Reading) -> Ballot:
 
 async def _read(reading: _Reading) -> Ballot:
     """Find what to read, let the steered model write, judge what it wrote."""
-    excerpts = await _excerpts(reading)
-    generation = await _write(reading, excerpts)
+    asking = reading.asking
+    excerpts = await asking.excerpts()
+    generation = await _write(reading, await asking.request(excerpts))
     ballot = _ended(reading, excerpts, generation)
     ballot["usage"] = Usage(
         prompt_tokens=generation.prompt_tokens, completion_tokens=len(generation.token_ids)
@@ -124,44 +119,7 @@ def _ended(reading: _Reading, excerpts: list[ExcerptRecord], generation: Generat
     return Ballot({**_judged(reading, excerpts, generation), "trace": _trace(generation)})
 
 
-async def _excerpts(reading: _Reading) -> list[ExcerptRecord]:
-    if reading.slate == "shared":
-        return reading.assignment["slate"]
-    settings = reading.context.settings
-    found = await asyncio.to_thread(
-        reading.context.searcher.slate,
-        reading.assignment["question"],
-        domains=reading.member.domains,
-        form=settings.slate,
-        limit=settings.excerpts,
-        order=settings.own_order,
-        seed=_seed(reading),
-    )
-    return [record(excerpt) for excerpt in found]
-
-
-async def _write(reading: _Reading, excerpts: Sequence[ExcerptRecord]) -> Generation:
-    settings = reading.context.settings
-    question, shots = reading.assignment["question"], reading.context.shots
-    request = Request(
-        prompt=Prompt(
-            question=question,
-            snippets=tuple(Snippet(excerpt["title"], excerpt["text"]) for excerpt in excerpts),
-            instruction=_instruction(reading),
-            shots=await asyncio.to_thread(shots, reading.member.name, question) if shots else (),
-        ),
-        pairs=reading.member.pairs,
-        sampling=Sampling(
-            temperature=settings.temperature,
-            max_new_tokens=settings.max_new_tokens,
-            stop=settings.stop,
-            seed=_seed(reading),
-            verbatim=settings.verbatim and settings.grammar is None,
-            grammar=settings.grammar,
-            may_decline=settings.grammar is not None,
-        ),
-        deadline_s=settings.deadline_s,
-    )
+async def _write(reading: _Reading, request: Request) -> Generation:
     finished: Generation | None = None
     # To its end: a stream that is left open costs a task that closes it.
     async for event in reading.context.generator.generate(request):
@@ -172,11 +130,6 @@ async def _write(reading: _Reading, excerpts: Sequence[ExcerptRecord]) -> Genera
     if finished is None:
         raise RuntimeError("the generator ended without a generation")
     return finished
-
-
-def _instruction(reading: _Reading) -> str:
-    grammar = reading.context.settings.grammar
-    return "\n".join(part for part in (reading.member.instruction, grammar and asks_for(grammar)) if part)
 
 
 def _keep(reading: _Reading, delta: TextDelta) -> None:
@@ -262,7 +215,7 @@ def _unfinished(reading: _Reading, status: Status, *, error: str | None = None) 
 def _unseated(assignment: Assignment) -> Ballot:
     """A member that the context does not know: said as a failed ballot, so that no vote is lost silently."""
     nobody = Member(assignment["member"])
-    reading = _Reading(assignment, nobody, "shared", 0, cast(CouncilContext, None), lambda _: None)
+    reading = _Reading(assignment, nobody, "shared", cast(CouncilContext, None), lambda _: None)
     return _cast(reading, "failed", "", error=f"no member is called {assignment['member']!r}")
 
 
@@ -284,9 +237,3 @@ def _alpha(member: Member) -> float:
 
 def _mean(values: Sequence[float]) -> float | None:
     return sum(values) / len(values) if values else None
-
-
-def _seed(reading: _Reading) -> int:
-    """The same for the same member, ballot and question, whatever else is asked."""
-    key = f"{reading.member.name}\0{reading.index}\0{reading.assignment['question']}"
-    return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=4).digest())

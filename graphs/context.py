@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 from uuid import uuid4
 
 from proxycouncil.graphs.protocols import Generator, Searcher, SlateForm, SlateOrder
@@ -16,6 +16,9 @@ from proxycouncil.graphs.state import Ballot
 from proxycouncil.specialists.request import Pair, Shot
 
 GENERALIST = "general"
+
+Signal: TypeAlias = Literal["cross_scores", "p_true"]
+"""`p_true` is measured together with the cross-scores."""
 
 Emit: TypeAlias = Callable[[dict[str, Any]], None]
 """Takes one progress event, a plain dict with a `type`."""
@@ -56,6 +59,12 @@ class Settings:
     """Whether members still reading are stopped once they can't change the outcome."""
     unsure_below: float | None = None
     """A member less sure of its reading than this casts its best excerpt verbatim. None: never."""
+    cross_scoring: bool = False
+    """Every reading's vote is spread over all answers, as likely as it would have given them."""
+    signals: tuple[Signal, ...] = ()
+    """What is measured beside the vote and kept with the count."""
+    reconsider_below: float | None = None
+    """Members read what the answers in dispute cite where the lead is smaller than this. None: never."""
     temperature: float = 0.0
     grammar: str | None = None
     """A JSON Schema as JSON text: answers are objects that fit it (see `structured`)."""

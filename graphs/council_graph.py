@@ -1,4 +1,4 @@
-"""The state machine: understand → route → consult (one per member) → vote → decide.
+"""The state machine: understand → route → consult (one per member) → vote → [reconsider → vote] → decide.
 
 The nodes are plain functions of state and context that stand in their own modules; this one only ties
 them to LangGraph. The graph comes uncompiled, so that an application adds its own checkpointer, store
@@ -16,11 +16,13 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Overwrite, Send, interrupt
 
-from proxycouncil.graphs.consult import consult, record
+from proxycouncil.graphs.asking import record
+from proxycouncil.graphs.consult import consult
 from proxycouncil.graphs.context import CouncilContext, Emit
 from proxycouncil.graphs.decide import decide, decide_as_told
 from proxycouncil.graphs.doubt import dossier, doubtful
 from proxycouncil.graphs.early import settled
+from proxycouncil.graphs.reconsider import in_dispute, in_force, reconsider
 from proxycouncil.graphs.route import route
 from proxycouncil.graphs.run_settings import RunSettings
 from proxycouncil.graphs.state import (
@@ -68,12 +70,14 @@ def create_council_graph(
     graph.add_node("consult", _bound(_consult, "consult", context), input_schema=Assignment)
     # Deferred: a join that ran on the first branch to arrive would count some of the ballots twice.
     graph.add_node("vote", _bound(_vote, "vote", context), defer=True)
+    graph.add_node("reconsider", _bound(_reconsider, "reconsider", context))
     graph.add_node("decide", _bound(_decide, "decide", context))
     graph.add_edge(START, "understand")
     graph.add_edge("understand", "route")
     graph.add_conditional_edges("route", _dispatch, ["consult", "decide"])
     graph.add_edge("consult", "vote")
-    graph.add_edge("vote", "decide")
+    graph.add_conditional_edges("vote", _settle, ["reconsider", "decide"])
+    graph.add_edge("reconsider", "vote")
     graph.add_edge("decide", END)
     return graph
 
@@ -176,7 +180,8 @@ async def _dispatch(state: CouncilState) -> list[Send] | str:
 
 async def _consult(assignment: Assignment, context: CouncilContext, emit: Emit) -> Update:
     ballots: list[Ballot] = await consult(assignment, context, emit)
-    if context.settings.early_stop:
+    # Cross-scores move votes once all are in: no lead is safe before.
+    if context.settings.early_stop and not context.settings.cross_scoring:
         _stop_if_settled(assignment, ballots, context)
     return {"ballots": ballots}
 
@@ -199,7 +204,20 @@ def _stop_if_settled(assignment: Assignment, ballots: list[Ballot], context: Cou
 async def _vote(state: CouncilState, context: CouncilContext, emit: Emit) -> Update:
     tally = await count(state, context)
     emit({"type": "vote", "tally": tally})
-    return {"tally": tally}
+    disputed = in_dispute(state, tally, context)
+    # Also to forget what a turn that was broken off had left in dispute.
+    return {"tally": tally, "disputed": disputed} if disputed or state.get("disputed") else {"tally": tally}
+
+
+async def _settle(state: CouncilState) -> str:
+    """Decide, unless there is something to read again."""
+    return "reconsider" if state.get("disputed") else "decide"
+
+
+async def _reconsider(state: CouncilState, context: CouncilContext, emit: Emit) -> Update:
+    """Members read what is in dispute; the first ballots are kept beside those in force."""
+    round_ = await reconsider(state, context, emit)
+    return {"ballots": Overwrite(in_force(round_)), "reconsidered": round_}
 
 
 async def _decide(state: CouncilState, context: CouncilContext, _: Emit) -> Update:

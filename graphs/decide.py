@@ -177,6 +177,9 @@ def _remarks(case: _Case, outcome: Outcome) -> str:
         said.append(f"Not heard: {', '.join(missing)}. ")
     if case.stale:
         said.append(f"The calibration is stale: {', '.join(case.stale)} changed since it was fitted. ")
+    changed = case.tally["reconsidered"]["changed"] if "reconsidered" in case.tally else []
+    if changed:
+        said.append(f"On seeing the passages in dispute {', '.join(changed)} changed the answer. ")
     if case.route["declined"] and outcome in ("consensus", "plurality"):
         said.append("The question seems to lie outside of the council's fields. ")
     return "".join(said)

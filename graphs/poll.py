@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from proxycouncil.graphs.answers import NOTHING, canonical
 from proxycouncil.graphs.confidence import ballots_of
+from proxycouncil.graphs.leanings import leanings
 from proxycouncil.graphs.state import Ballot, Route, Tally
 from proxycouncil.graphs.weighing import quality, seat, seat_weights
 
@@ -76,22 +77,35 @@ def _poll(tally: Tally, ballots: Sequence[Ballot], size: Callable[[Ballot], floa
         if ballot["status"] in ("answered", "abstained") and seat(ballot["member"]) in names
     ]
     counts = Counter(seat(ballot["member"]) for ballot in live)
-    parts = [(ballot, size(ballot) / counts[seat(ballot["member"])]) for ballot in live]
-    places = [_place(ballot, tally) for ballot in live]
+    sizes = [size(ballot) / counts[seat(ballot["member"])] for ballot in live]
+    spread = _spread(tally, live)
 
-    def summed(place: int | None) -> dict[str, float]:
+    def summed(place: int) -> dict[str, float]:
         total: dict[str, float] = {}
-        for (ballot, part), at in zip(parts, places, strict=True):
-            if at == place:
+        for ballot, whole, parts in zip(live, sizes, spread, strict=True):
+            if parts[place]:
                 name = names[seat(ballot["member"])]
-                total[name] = total.get(name, 0.0) + part
+                total[name] = total.get(name, 0.0) + whole * parts[place]
         return total
 
     return Poll(
         candidates=tuple(group["text"] for group in tally["groups"]),
         votes=tuple(summed(place) for place in range(len(tally["groups"]))),
-        abstained=summed(None),
+        abstained=summed(-1),
     )
+
+
+def _spread(tally: Tally, ballots: Sequence[Ballot]) -> list[Sequence[float]]:
+    """For every ballot the parts of its vote, by group and last for none: all for its own, or as it leans."""
+    groups = tally["groups"]
+    scores = tally.get("cross_scores", []) if tally.get("voted_by") == "cross_scores" else []
+    leaning = leanings(scores, [group["texts"] for group in groups])
+    places = [len(groups) if place is None else place for place in (_place(one, tally) for one in ballots)]
+    return [
+        leaning.get((ballot["member"], ballot["slate"]))
+        or [float(at == place) for at in range(len(groups) + 1)]
+        for ballot, place in zip(ballots, places, strict=True)
+    ]
 
 
 def _place(ballot: Ballot, tally: Tally) -> int | None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 from proxycouncil.retrieval.passage import Affinity, Excerpt
-from proxycouncil.specialists.request import Event, Request
+from proxycouncil.specialists.request import Event, Likelihood, Request
 
 SlateForm: TypeAlias = Literal["sentences", "passages"]
 SlateOrder: TypeAlias = Literal["best_first", "best_last", "edges", "shuffled"]
@@ -17,6 +17,22 @@ class Generator(Protocol):
 
     def generate(self, request: Request) -> AsyncIterator[Event]:
         """Yield text as it is written and, last, exactly one `Generation`."""
+        ...
+
+
+@runtime_checkable
+class Scorer(Protocol):
+    """A generator that also says how likely it would have written a text: `Engine` is one, a base behind a
+    server is not, and a council does without."""
+
+    async def score(
+        self, requests: Sequence[Request], continuations: Sequence[Sequence[str]]
+    ) -> list[list[Likelihood]]:
+        """For every request, how likely each of its texts is as the answer.
+
+        Raises:
+            NotSupportedError: it looked like one and can't.
+        """
         ...
 
 

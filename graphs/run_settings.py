@@ -13,12 +13,15 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from proxycouncil.errors import UnknownDomainError
-from proxycouncil.graphs.context import CouncilContext, Member
+from proxycouncil.graphs.context import CouncilContext, Member, Signal
 from proxycouncil.graphs.structured import TOKENS, tightened
+
+_VOTING = ("cross_scoring", "signals", "reconsider_below")
+"""What a calibration was not fitted on, unless the council's own settings say the same."""
 
 _OF_SETTINGS = (
     "members", "ask_at_most", "mass", "ballots", "deadline_s", "quorum", "target_risk", "excerpts",
-    "max_new_tokens", "temperature", "stop",
+    "max_new_tokens", "temperature", "stop", *_VOTING,
 )  # fmt: skip
 
 AtLeastOne = Annotated[int, Field(ge=1)]
@@ -50,6 +53,12 @@ class RunSettings(BaseModel):
     """Excerpts on a slate."""
     max_new_tokens: AtLeastOne | None = None
     """Length of one answer."""
+    cross_scoring: bool | None = None
+    """Votes are spread over all answers, as likely as each reading would have given them."""
+    signals: tuple[Signal, ...] | None = None
+    """What is measured beside the vote and kept with the count."""
+    reconsider_below: Share | None = None
+    """Where the first answer leads by less, members read what those in dispute cite; 0: never."""
     temperature: Annotated[float, Field(ge=0.0, allow_inf_nan=False)] | None = None
     """0 is greedy."""
     stop: tuple[str, ...] | None = None
@@ -67,6 +76,8 @@ class RunSettings(BaseModel):
         changed: dict[str, Any] = {
             name: value for name in _OF_SETTINGS if (value := getattr(self, name)) is not None
         }
+        if self.reconsider_below == 0:
+            changed["reconsider_below"] = None
         if self.answer_schema is not None:
             changed["grammar"] = json.dumps(tightened(self.answer_schema))
             changed.setdefault("max_new_tokens", max(TOKENS, context.settings.max_new_tokens))
@@ -79,7 +90,12 @@ class RunSettings(BaseModel):
             name: _steered(member, self.alphas[name]) if name in self.alphas else member
             for name, member in context.members.items()
         }
-        return replace(context, settings=replace(context.settings, **changed), members=members)
+        settings = replace(context.settings, **changed)
+        moved = any(getattr(settings, name) != getattr(context.settings, name) for name in _VOTING)
+        stale = (
+            tuple(sorted({*context.stale, "settings"})) if moved and context.calibration else context.stale
+        )
+        return replace(context, settings=settings, members=members, stale=tuple(sorted(stale)))
 
 
 def _steered(member: Member, alpha: float) -> Member:

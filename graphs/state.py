@@ -13,7 +13,9 @@ from typing_extensions import TypedDict
 
 Status: TypeAlias = Literal["answered", "abstained", "failed", "late", "stopped"]
 Method: TypeAlias = Literal["steered", "quoted", "alone"]
-Slate: TypeAlias = Literal["shared", "own"]
+Slate: TypeAlias = Literal["shared", "own", "disputed"]
+"""What a reading reads: what all members do, its own member's passages in an order of its own, or, in a round
+of reconsideration, what the answers in dispute cite."""
 Outcome: TypeAlias = Literal["consensus", "plurality", "abstain", "error"]
 
 
@@ -138,6 +140,37 @@ class Group(TypedDict):
     """That this answer is right, by fitted weights alone; only where the council is calibrated so."""
 
 
+class CrossScore(TypedDict):
+    """How likely one reading would have written every answer of the council, under its own passages and
+    steering: natural log-probabilities per token."""
+
+    member: str
+    slate: Slate
+    logprobs: dict[str, float]
+    """By an answer's words."""
+    none: float
+    """Of saying that the passages do not hold it."""
+    p_true: NotRequired[dict[str, float]]
+    """By an answer's words, how likely the reading calls it true rather than false (Kadavath et al. 2022)."""
+    usage: NotRequired[Usage]
+    """What was read for it: the reading's prompt again, and everything that was scored behind it."""
+
+
+class Reconsidered(TypedDict):
+    """A round of reconsideration. Whoever changed has one ballot in force, of slate `disputed`."""
+
+    turn: str
+    margin: float
+    """Lead of the first answer over the next before it, as a share of the answering weight."""
+    shown: list[ExcerptRecord]
+    """What every live member read: passages that the answers in dispute cite."""
+    first: list[Ballot]
+    """All ballots as they were cast before."""
+    second: list[Ballot]
+    """All readings of what was shown, those that changed nothing among them."""
+    changed: list[str]
+
+
 class Tally(TypedDict):
     """The count. Weights of groups, abstention and nothing else; shares are of their sum."""
 
@@ -164,6 +197,13 @@ class Tally(TypedDict):
     answers that nobody happened to give."""
     weighed_by: NotRequired[Literal["route", "fitted"]]
     """What a vote weighs: as the route and the evidence say, or as fitted to labelled questions."""
+    voted_by: NotRequired[Literal["ballots", "cross_scores"]]
+    """Whether a reading's vote is its own answer's, or spread over all answers as it would have given them.
+    Only where cross-scoring is asked for; `ballots` there where it could not be had."""
+    cross_scores: NotRequired[list[CrossScore]]
+    """Only where they were asked for, as votes or as signals."""
+    reconsidered: NotRequired[Reconsidered]
+    """Only where there was a round of reconsideration: this count is the one after it."""
 
 
 class Dissent(TypedDict):
@@ -201,6 +241,10 @@ class CouncilState(TypedDict, total=False):
     """What every member reads first, the same text in the same order."""
     ballots: Annotated[list[Ballot], operator.add]
     tally: Tally
+    disputed: list[ExcerptRecord]
+    """What is to be read again, between the first count and the round of reconsideration."""
+    reconsidered: Reconsidered
+    """Of this turn, or of one before it."""
     decision: Decision
     history: list[Message]
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from proxycouncil.graphs.answers import canonical
+from proxycouncil.graphs.cross_scoring import Scores, cross_scores, wanted
 from proxycouncil.graphs.fitted import FittedVote
 from proxycouncil.graphs.grouping import askable
 from proxycouncil.graphs.state import CouncilState, Route, Tally
@@ -25,36 +27,59 @@ async def count(state: CouncilState, context: CouncilContext) -> Tally:
 
     Without similarities, or without the entailment model that is set, the vote goes on, by words and numbers
     alone, and says that it is degraded; so it does where an expert wrote without its base. Where weights were
-    fitted to labelled questions they decide; else the route and the evidence.
+    fitted to labelled questions they decide; else the route and the evidence. Where cross-scoring is asked
+    for, every reading's vote is spread over all answers; the count says so, or that it could not be had.
     """
     texts = answering_texts(state)
-    similarity: Mapping[tuple[str, str], float] | None = None
-    entailed: Mapping[tuple[str, str], float] | None = None
-    degraded = any(b["method"] == "alone" for b in state["ballots"] if b["turn"] == state["turn"])
-    if len(texts) > 1:
-        try:
-            similarity = await asyncio.to_thread(_similarity, context.searcher, texts)
-            if context.entails is not None:
-                question = state["standalone"]
-                entailed = await asyncio.to_thread(entailments, context.entails, texts, question)
-        except Exception:  # noqa: BLE001 - whatever they raise, a vote does without
-            _log.warning("no similarities or entailments, grouping goes by words alone", exc_info=True)
-            degraded = True
+    cast = [ballot for ballot in state["ballots"] if ballot["turn"] == state["turn"]]
+    compared = await _compared(context, texts, state["standalone"])
+    scores = await cross_scores(state, context, texts) if wanted(context.settings) else Scores()
+    voting = scores.found if context.settings.cross_scoring else ()
     counted = tally(
         state["ballots"],
         route=state["route"],
         turn=state["turn"],
         asked=state["route"]["members"],
         question=state["standalone"],
-        similarity=similarity,
-        entailed=entailed,
-        degraded=degraded,
+        similarity=compared.similarity,
+        entailed=compared.entailed,
+        cross=voting,
+        degraded=compared.failed or scores.failed or any(ballot["method"] == "alone" for ballot in cast),
     )
+    if scores.found:
+        counted["cross_scores"] = list(scores.found)
+    if context.settings.cross_scoring:
+        counted["voted_by"] = "cross_scores" if voting else "ballots"
+    reconsidered = state.get("reconsidered")
+    if reconsidered and reconsidered["turn"] == state["turn"]:
+        counted["reconsidered"] = reconsidered
     fitted = fitted_vote(context)
     if fitted is None:
         return counted
-    cast = [ballot for ballot in state["ballots"] if ballot["turn"] == state["turn"]]
     return fitted.recount(counted, cast, state["route"], question=state["standalone"])
+
+
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """How near the answers are to each other, as far as anybody could say."""
+
+    similarity: Mapping[tuple[str, str], float] | None = None
+    entailed: Mapping[tuple[str, str], float] | None = None
+    failed: bool = False
+
+
+async def _compared(context: CouncilContext, texts: Sequence[str], question: str) -> _Compared:
+    if len(texts) < 2:
+        return _Compared()
+    similarity: Mapping[tuple[str, str], float] | None = None
+    try:
+        similarity = await asyncio.to_thread(_similarity, context.searcher, texts)
+        if context.entails is None:
+            return _Compared(similarity)
+        return _Compared(similarity, await asyncio.to_thread(entailments, context.entails, texts, question))
+    except Exception:  # noqa: BLE001 - whatever they raise, a vote does without
+        _log.warning("no similarities or entailments, grouping goes by words alone", exc_info=True)
+        return _Compared(similarity, failed=True)
 
 
 def fitted_vote(context: CouncilContext) -> FittedVote | None:

@@ -18,7 +18,8 @@ from math import fsum
 from proxycouncil.graphs.answers import HEDGED, NOTHING, Canonical, canonical
 from proxycouncil.graphs.evidence import checked, unsupported
 from proxycouncil.graphs.grouping import Entailed, Similarity, group, medoid
-from proxycouncil.graphs.state import Ballot, Group, Route, Tally
+from proxycouncil.graphs.leanings import Leanings, leanings
+from proxycouncil.graphs.state import Ballot, CrossScore, Group, Route, Slate, Tally
 
 _log = logging.getLogger(__name__)
 
@@ -45,6 +46,7 @@ class Reading:
     text: str
     weight: float
     passages: tuple[str, ...]
+    slate: Slate = "shared"
 
 
 def tally(
@@ -56,6 +58,7 @@ def tally(
     question: str = "",
     similarity: Mapping[tuple[str, str], float] | None = None,
     entailed: Entailed | None = None,
+    cross: Sequence[CrossScore] = (),
     degraded: bool = False,
 ) -> Tally:
     """Count the ballots of one turn.
@@ -68,6 +71,7 @@ def tally(
         question: what was asked, for reading the answers in its light.
         similarity: cosines of answering texts; pairs that are missing count as alike.
         entailed: which answering texts follow from which; None where no model says so.
+        cross: how likely readings would have given each answer; their votes are spread over all answers then.
         degraded: something other than a missing member went wrong.
     """
     seats = _seats(asked)
@@ -76,7 +80,11 @@ def tally(
     readings = _readings(heard, weights, question)
     answering = [reading for reading in readings if reading.answer.kind != "none"]
     groups = _groups(answering, similarity, entailed)
-    shares = _Shares.of(groups, readings, seats)
+    leaning: Leanings = {}
+    if cross:
+        leaning = leanings(cross, [{reading.text for reading in members} for members in groups])
+        groups, leaning = _reordered(groups, readings, leaning)
+    shares = _Shares.of(groups, readings, seats, leaning)
     answered = {reading.member for reading in answering}
     live = {reading.member for reading in readings}
     deciding, lead = shares.deciding(), shares.lead()
@@ -174,7 +182,8 @@ def _readings(heard: Sequence[Ballot], weights: Mapping[str, float], question: s
         part = weights[ballot["member"]] / of_member[ballot["member"]]
         cited = dict.fromkeys(citation["passage_id"] for citation in checked(ballot))
         weight = part * quality(ballot, answer)
-        readings.append(Reading(ballot["member"], answer, ballot["text"], weight, tuple(cited)))
+        found = Reading(ballot["member"], answer, ballot["text"], weight, tuple(cited), ballot["slate"])
+        readings.append(found)
     return readings
 
 
@@ -190,6 +199,32 @@ def _groups(
     )
     groups = [[answering[index] for index in indexes] for indexes in found]
     return sorted(groups, key=_precedence)
+
+
+def _spread(
+    groups: Sequence[Sequence[Reading]], readings: Sequence[Reading], leaning: Leanings
+) -> list[dict[str, float]]:
+    """Member → weight for every group and, last, for none; a reading that was not scored votes as it said."""
+    spread: list[dict[str, float]] = [{} for _ in range(len(groups) + 1)]
+    for reading in readings:
+        own = next((at for at, members in enumerate(groups) if reading in members), len(groups))
+        parts = leaning.get((reading.member, reading.slate)) or [
+            float(at == own) for at in range(len(spread))
+        ]
+        for given, part in zip(spread, parts, strict=True):
+            if part:
+                given[reading.member] = given.get(reading.member, 0.0) + reading.weight * part
+    return spread
+
+
+def _reordered(
+    groups: Sequence[list[Reading]], readings: Sequence[Reading], leaning: Leanings
+) -> tuple[list[list[Reading]], Leanings]:
+    """Groups by what leans towards them, ties as they stood, and the parts of votes in the same order."""
+    weights = [round(fsum(given.values()), 12) for given in _spread(groups, readings, leaning)[:-1]]
+    order = sorted(range(len(groups)), key=lambda place: -weights[place])
+    moved = {key: [*(parts[at] for at in order), parts[-1]] for key, parts in leaning.items()}
+    return [groups[at] for at in order], moved
 
 
 def _precedence(readings: Sequence[Reading]) -> tuple[float, int, list[tuple[str, str]]]:
@@ -235,8 +270,16 @@ class _Shares:
 
     @classmethod
     def of(
-        cls, groups: Sequence[Sequence[Reading]], readings: Sequence[Reading], seats: Sequence[str]
+        cls,
+        groups: Sequence[Sequence[Reading]],
+        readings: Sequence[Reading],
+        seats: Sequence[str],
+        leaning: Leanings,
     ) -> _Shares:
+        if leaning:
+            *spread, declined = _spread(groups, readings, leaning)
+            # Leaning both ways is doubt, not a changed mind: nothing of it is taken for none of these.
+            return cls(tuple(seats), tuple(spread), {name: declined.get(name, 0.0) for name in seats})
         by_group = tuple(_by_member(members) for members in groups)
         abstained = _by_member([reading for reading in readings if reading.answer.kind == "none"])
         none = {member: abstained.get(member, 0.0) + _flipped(by_group, member) for member in seats}

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from proxycouncil.specialists.remote.recall import Recall
     from proxycouncil.specialists.request import (
         Generation,
+        Likelihood,
         Pair,
         Prompt,
         Request,
@@ -28,6 +29,7 @@ __all__ = [
     "Engine",
     "Family",
     "Generation",
+    "Likelihood",
     "Pair",
     "Prompt",
     "ProxyTunedForCausalLM",

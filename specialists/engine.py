@@ -8,19 +8,22 @@ from __future__ import annotations
 import asyncio
 import time
 import weakref
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from proxycouncil.closing import AsyncClosing
 from proxycouncil.errors import EngineError
 from proxycouncil.specialists.job import Job
 from proxycouncil.specialists.pace import Pace
-from proxycouncil.specialists.request import Event, Generation, Request
-from proxycouncil.specialists.worker import Worker
+from proxycouncil.specialists.request import Event, Generation, Likelihood, Request
+from proxycouncil.specialists.scoring import Scored, chunks, likelihoods, prepare
+from proxycouncil.specialists.worker import Worker, free_cached_memory, is_out_of_memory
 
 if TYPE_CHECKING:
     from proxycouncil.specialists.family import Family
+
+T = TypeVar("T")
 
 
 class Engine(AsyncClosing):
@@ -45,7 +48,7 @@ class Engine(AsyncClosing):
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.family = family
-        self._clock = clock
+        self._clock, self._memory = clock, memory
         self.pace = Pace(fixed=drafts)
         """How far drafting looks ahead, and how often it is right."""
         self._worker = Worker(
@@ -89,6 +92,53 @@ class Engine(AsyncClosing):
                 if isinstance(event, Generation):
                     return event
         raise EngineError(f"the stream of request {request.id} broke off")
+
+    async def score(
+        self, requests: Sequence[Request], continuations: Sequence[Sequence[str]]
+    ) -> list[list[Likelihood]]:
+        """How likely each text is to be written behind its request's prompt, under that request's steering.
+
+        Prompts, pairs, solo and plausibility of the requests count; how they would be sampled does not.
+        Everything is read in one batched forward of each model, between two steps of what is being written;
+        in several where logits or memory ask for it. Behind a `Prompt` a text is a whole answer, scored with
+        the token that ends it; behind a bare string it is just text.
+
+        Args:
+            requests: what the texts stand behind; ids and deadlines are of no account.
+            continuations: for every request, its texts.
+
+        Raises:
+            EngineError: a request or a text that can't be scored (`PromptTooLongError`: it does not fit), or
+                the engine was closed.
+            FamilyError: an expert is unknown, or a model can't be loaded.
+        """
+        if len(requests) != len(continuations):
+            raise EngineError(
+                f"{len(requests)} requests, texts for {len(continuations)}", hint="give every request a list"
+            )
+        scored = await self._call(lambda: prepare(self.family, requests, continuations))
+        found = [[Likelihood((), ())] * len(texts) for texts in continuations]
+        width = self.family.width if scored else 0
+        for chunk in chunks(scored, width=width, memory=self._memory):
+            for one, likelihood in zip(chunk, await self._score(chunk), strict=True):
+                found[one.request][one.place] = likelihood
+        return found
+
+    async def _score(self, chunk: Sequence[Scored]) -> list[Likelihood]:
+        """Read together; where memory runs out, one half after the other."""
+        try:
+            return await self._call(lambda: likelihoods(self.family, chunk))
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            if len(chunk) < 2:
+                raise EngineError(f"a text can't be scored: {error}", hint="read less before it") from error
+        await self._call(free_cached_memory)
+        half = len(chunk) // 2
+        return [*await self._score(chunk[:half]), *await self._score(chunk[half:])]
+
+    async def _call(self, task: Callable[[], T]) -> T:
+        return await asyncio.wrap_future(self._worker.call(task))
 
     def cancel(self, request_id: str) -> None:
         """End a request within a step: its stream ends with what was written. Unknown ids are ignored."""

@@ -60,7 +60,7 @@ class Job:
         """
         request = self.request
         check(request)
-        text = self.text = _text(family, request)
+        text = self.text = text_of(family, request)
         text.copying = _copying(family, text.main, request)
         text.following = _following(family, text.main, request)
         self.room = min(request.sampling.max_new_tokens, *(voice.room for voice in text.voices))
@@ -198,7 +198,12 @@ def check(request: Request) -> None:
             raise EngineError(rule, hint="correct the request's settings")
 
 
-def _text(family: Family, request: Request) -> Text:
+def text_of(family: Family, request: Request) -> Text:
+    """The rows of a request, each part asked in its own format.
+
+    Raises:
+        CouncilError: an expert is unknown, or the prompt is empty or too long.
+    """
     for pair in request.pairs:
         if pair.expert not in family.experts:
             raise family.unknown(pair.expert)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
@@ -141,6 +142,25 @@ class Generation:
     def mean_logprob(self) -> float:
         """Length-normalised log-probability; 0.0 for an empty text."""
         return sum(self.logprobs) / len(self.logprobs) if self.logprobs else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Likelihood:
+    """How likely the steered models would have written a given text, token for token."""
+
+    token_ids: tuple[int, ...]
+    logprobs: tuple[float, ...]
+    """Natural log-probability of each token under the steered logits, as in `Generation`."""
+
+    @property
+    def total(self) -> float:
+        """Log-probability of the whole text."""
+        return math.fsum(self.logprobs)
+
+    @property
+    def mean_logprob(self) -> float:
+        """Length-normalised log-probability; 0.0 for an empty text."""
+        return self.total / len(self.logprobs) if self.logprobs else 0.0
 
 
 @dataclass(frozen=True, slots=True)

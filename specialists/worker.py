@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from proxycouncil.errors import CouncilError, EngineClosedError, EngineError
 from proxycouncil.specialists.job import Job
@@ -22,6 +23,7 @@ from proxycouncil.specialists.text import Text
 if TYPE_CHECKING:
     from proxycouncil.specialists.family import Family
 
+T = TypeVar("T")
 Command = Callable[[], None]
 
 
@@ -66,10 +68,31 @@ class Worker:
             if job.request.id in self._known:
                 raise EngineError(f"request {job.request.id} is in flight already", hint="give it another id")
             self._known.add(job.request.id)
-            self._commands.put(lambda: self._prepare(job))
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="proxycouncil-engine", daemon=True)
-                self._thread.start()
+            self._command(lambda: self._prepare(job))
+
+    def call(self, task: Callable[[], T]) -> Future[T]:
+        """Have something done between two steps, where all of torch's work is done.
+
+        Raises:
+            EngineClosedError: the worker was stopped; so does the future of a task that it left undone.
+        """
+        future: Future[T] = Future()
+
+        def carry_out() -> None:
+            if not future.set_running_or_notify_cancel():
+                return
+            try:
+                if self._stopping:
+                    raise closed()
+                future.set_result(task())
+            except Exception as error:  # noqa: BLE001 - it is raised where the result is waited for
+                future.set_exception(error)
+
+        with self._lock:
+            if self._stopping:
+                raise closed()
+            self._command(carry_out)
+        return future
 
     def cancel(self, request_id: str) -> None:
         """End a request; its consumer gets what was written."""
@@ -87,6 +110,13 @@ class Worker:
         self._commands.put(lambda: None)
         if thread is not None and thread is not threading.current_thread():
             thread.join()
+
+    def _command(self, command: Command) -> None:
+        """Under the lock: put it into the queue, and have somebody there who looks."""
+        self._commands.put(command)
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="proxycouncil-engine", daemon=True)
+            self._thread.start()
 
     def _run(self) -> None:
         import torch
@@ -131,7 +161,7 @@ class Worker:
             elif not self._read():
                 self._write()
         except Exception as error:  # noqa: BLE001 - whatever it is, its requests must end and the thread live
-            if _is_out_of_memory(error) and self._give_way():
+            if is_out_of_memory(error) and self._give_way():
                 return
             self._fail(error)
 
@@ -165,7 +195,7 @@ class Worker:
         """After memory ran out: let all rows go and go on with half of them; False for one that is alone."""
         alone = len(self._scheduler.running) < 2
         self._runner.reset()
-        _free_cached_memory()
+        free_cached_memory()
         if alone:
             return False
         for job in self._scheduler.shrink():
@@ -238,14 +268,15 @@ def closed() -> EngineClosedError:
     return EngineClosedError("the engine was closed", hint="make a new Engine")
 
 
-def _is_out_of_memory(error: Exception) -> bool:
+def is_out_of_memory(error: Exception) -> bool:
     """torch has a class for it on accelerators; its allocator for the CPU raises a plain RuntimeError."""
     import torch
 
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or "DefaultCPUAllocator" in str(error)
 
 
-def _free_cached_memory() -> None:
+def free_cached_memory() -> None:
+    """Hand back what torch keeps for later."""
     import torch
 
     if torch.cuda.is_available():

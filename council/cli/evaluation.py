@@ -43,7 +43,19 @@ def starter(
         typer.Option(help="Just those of questions, reading, retrieval, alpha, cost; comma between them."),
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="An even spread of so many questions.")] = None,
-    arms: Annotated[str | None, typer.Option(help="Just those of the questions' arms.")] = None,
+    arms: Annotated[
+        str | None,
+        typer.Option(
+            help="Just those of the questions' arms. By name only: cross-scored, reconsidered, and with one "
+            "reading a member before: council once, cross-scored once, reconsidered once."
+        ),
+    ] = None,
+    target_risk: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0, max=1.0, help="Of the councils, instead of council.toml's; 1 answers all it can."
+        ),
+    ] = None,
     direct: Annotated[
         Path | None, typer.Option(help="The base tuned directly, an adapter, as one more arm of reading.")
     ] = None,
@@ -73,8 +85,9 @@ def starter(
         )
         runs = stack.enter_context(opened_runs(save)) if save else None
         bench = Bench(
-            council, direct=generator, limit=limit, verbatim=verbatim, progress=_progress, runs=runs
-        )
+            council, direct=generator, limit=limit, verbatim=verbatim, progress=_progress, runs=runs,
+            target_risk=target_risk,
+        )  # fmt: skip
         measured = bench.measure(_tables(tables), arms=_names(arms))
     if out:
         out.write_text(json.dumps(measured), encoding="utf-8")

@@ -42,9 +42,9 @@ def print_tables(measured: Mapping[str, Any]) -> None:
 
 def _questions(console: Console, data: Mapping[str, Any]) -> None:
     console.print(f"{data['questions']} questions in scope, {data['out_of_scope']} out of scope\n")
-    columns = ("answered", "right", "right of answered", "declined out of scope", "seconds")
+    columns = ("answered", "right", "right of answered", "declined out of scope", "tokens", "seconds")
     rows = [
-        [arm["arm"], *(_share(arm[key]) for key in _QUESTION_COLUMNS), f"{arm['seconds']:.0f}"]
+        [arm["arm"], *(_share(arm[key]) for key in _QUESTION_COLUMNS), _tokens(arm), f"{arm['seconds']:.0f}"]
         for arm in data["arms"]
     ]
     _print(console, ("arm", *columns), rows)
@@ -54,6 +54,11 @@ def _questions(console: Console, data: Mapping[str, Any]) -> None:
     ]
     _print(console, ("difference in right", "all questions", "where both answer", "both"), rows)
     _samples(console, data["samples"])
+
+
+def _tokens(arm: Mapping[str, Any]) -> str:
+    """A question, on average."""
+    return "–" if arm.get("tokens") is None else f"{arm['tokens']:.0f}"
 
 
 def _samples(console: Console, samples: Sequence[Mapping[str, Any]]) -> None:
