@@ -16,6 +16,7 @@ from proxycouncil.graphs.context import GENERALIST, Entails, Member, Settings
 from proxycouncil.specialists.request import Event, Pair, Request
 
 if TYPE_CHECKING:
+    from proxycouncil.graphs.planning import Planner
     from proxycouncil.retrieval.library import Library
     from proxycouncil.specialists.engine import Engine
     from proxycouncil.specialists.family import Family
@@ -163,6 +164,15 @@ def open_entailer(config: CouncilConfig) -> Entails | None:
     return Entailer(config.council.entailment)
 
 
+def open_planner(config: CouncilConfig) -> Planner | None:
+    """The chat model that splits questions, if the file names one; it is opened when asked."""
+    if config.council.planner in ("off", "rules"):
+        return None
+    from proxycouncil.council.planning_model import ChatPlanner
+
+    return ChatPlanner(config.council.planner)
+
+
 def seats(
     config: CouncilConfig, alphas: Mapping[str, float], *, experts: Mapping[str, str] | None = None
 ) -> dict[str, Member]:
@@ -201,6 +211,7 @@ def settings(config: CouncilConfig) -> Settings:
         early_stop=council.early_stop,
         ask_between=council.ask_between,
         unsure_below=council.unsure_below,
+        plan=council.planner != "off",
     )
 
 

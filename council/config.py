@@ -218,6 +218,8 @@ class DeliberationConfig(Section):
     """Members write only what stands on their slate, or the refusal: for families too small to rephrase."""
     ask_between: tuple[Share, Share] | None = None
     """Two confidences: in a conversation a person decides from the first up to the second; unset: never."""
+    planner: Annotated[str, Field(pattern=r"^(?:off|rules|[\w-]+:\S+)$")] = "off"
+    """Ask questions of several parts part by part: split by `rules`, or by a chat model, `openai:gpt-5`."""
     early_stop: Annotated[bool, Field(strict=True)] = False
     """Stop members still reading once they can't change the outcome; the decision is then marked degraded."""
     entailment: Weights | None = None
