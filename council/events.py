@@ -193,6 +193,14 @@ class Answer(BaseModel):
         return self.decision.citations
 
 
+NOBODY: Final = Route(members=[], probabilities={}, out_of_scope=0.0, declined=False, calibrated=False)
+"""Asked, where a question was not."""
+NOTHING: Final = Tally(
+    groups=[], agreement=None, p_none=1.0, n_eff=None, asked=[], answered=[], abstained=[],
+    missing=[], decisive=[], degraded=True,
+)  # fmt: skip
+
+
 def part_answer(
     part: Part, *, route: Route, ballots: list[Ballot], tally: Tally, like: DecisionEvent | None = None
 ) -> Answer:
@@ -226,9 +234,4 @@ def failed_answer(question: str, *, thread: str | None, reason: str) -> Answer:
         degraded=True,
         thread=thread,
     )
-    nobody = Route(members=[], probabilities={}, out_of_scope=0.0, declined=False, calibrated=False)
-    nothing = Tally(
-        groups=[], agreement=None, p_none=1.0, n_eff=None, asked=[], answered=[], abstained=[],
-        missing=[], decisive=[], degraded=True,
-    )  # fmt: skip
-    return Answer(decision=decision, route=nobody, ballots=[], tally=nothing, seconds=0.0)
+    return Answer(decision=decision, route=NOBODY, ballots=[], tally=NOTHING, seconds=0.0)

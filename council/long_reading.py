@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from proxycouncil.graphs.citing import citation, content_words
 from proxycouncil.graphs.consult import record
 from proxycouncil.graphs.context import GENERALIST
+from proxycouncil.graphs.filling import about, explained, filled
 from proxycouncil.retrieval.passage import Affinity, Excerpt, Passage
 from proxycouncil.retrieval.slate import arrange, best_sentences, sentences_of, whole_passages
 
@@ -142,8 +143,8 @@ class LongReading:
             done.append(result)
             yield result
 
-    def _find(self, step: Step, _: Sequence[Result]) -> Result:
-        answer = self._ask(step.text, None)
+    def _find(self, step: Step, done: Sequence[Result]) -> Result:
+        answer = self._ask(_standing_alone(step, done), None)
         return Result(step, (answer.text,) if answer.text else (), tuple(answer.citations))
 
     def _list(self, step: Step, _: Sequence[Result]) -> Result:
@@ -167,6 +168,15 @@ class LongReading:
     def _ask(self, question: str, part: Passage | None) -> Answer:
         with self._focus.on(part):
             return self._council.ask(question, members=self._members)
+
+
+def _standing_alone(step: Step, done: Sequence[Result]) -> str:
+    """What is asked, with the last answer where it points back to that: "and when did he …"."""
+    if not done or done[-1].step.action != "find":
+        return step.text
+    before, thing = done[-1], about(done[-1].step.text)
+    text = explained(step.text, thing) if thing else step.text
+    return filled(text, before.step.text, before.items[0]) if before.items else text
 
 
 def _count(step: Step, done: Sequence[Result]) -> Result:

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 _PROMPT = """\
 Split a question into the fewest sub-questions that answer it, in the order in which they must be asked. \
-Each must be understood alone; where it needs the answer to an earlier one, write that answer's number in braces. \
-If one question is enough, repeat it unchanged. Answer nothing. Reply with one numbered line for each. An \
-example for "Who wrote the Wealth of Nations, and in which town was he born?":
+Each must be understood alone; where it needs the answer to an earlier one, write that answer's number in \
+braces. If one question is enough, repeat it unchanged. Answer nothing. Reply with one numbered line for \
+each. An example for "Who wrote the Wealth of Nations, and in which town was he born?":
 1. Who wrote the Wealth of Nations?
 2. In which town was {1} born?"""
 _LINE = re.compile(r"^\s*\d+[.)]\s+(.+?)\s*$", re.MULTILINE)

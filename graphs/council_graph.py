@@ -268,7 +268,7 @@ async def _after_part(state: CouncilState) -> str:
 
 
 async def _proceed(state: CouncilState, context: CouncilContext, emit: Emit) -> Update:
-    """Keep the part that was decided, and go on to the next that can be asked, or to what all say together."""
+    """Keep the part that was decided; go on to the next that can be asked, or to what all say together."""
     plan = state["plan"]
     if plan is None:
         raise RuntimeError("there is no plan to go on with")

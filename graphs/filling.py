@@ -28,7 +28,8 @@ _KIND = re.compile(r"\bof (?:that|this) (?:kind|type|sort)\b|\bthe same [\w-]+\b
 _ONE = re.compile(r"\b(?:in|of|by|to|at|on|for|with) (?P<it>one)(?=\W*$)", re.IGNORECASE)
 _WHO = re.compile(r"^who(?:m|se)?\b", re.IGNORECASE)
 _DOES = re.compile(
-    r"^who (?:(?:was|is) the first to )?(?P<verb>[\w-]+(?: (?:up|out|down|with|off|for|on)(?= )){0,2}) (?P<what>.+)$",
+    r"^who (?:(?:was|is) the first to )?"
+    r"(?P<verb>[\w-]+(?: (?:up|out|down|with|off|for|on)(?= )){0,2}) (?P<what>.+)$",
     re.IGNORECASE,
 )
 _DEFINED = re.compile(
@@ -60,7 +61,7 @@ class About:
 
 
 def about(question: str) -> About | None:
-    """X-rays of "Who discovered X-rays?", insulin of "What is insulin?"; None where the answer is the subject."""
+    """X-rays of "Who discovered X-rays?", insulin of "What is insulin?"; None where it is the answer."""
     asked = question.strip().rstrip("?")
     if found := _DOES.match(asked):
         return About(re.sub(r"\s+(?:in|on|at|by) (?:\d.*|the end)$", "", found["what"]), found["verb"])
