@@ -22,8 +22,8 @@ _SENTENCE_END = re.compile(r"(?<=\w\w\w[.!?])\s+(?=[A-Z])")
 _WORD = re.compile(r"[^\W_]+(?:['’.-][^\W_]+)*")
 _LINKS = frozenset(
     "in on at by of for to from with under through about into after since until and or but which who that"
-    " where when because while as it its he she they this has have had is are was were be been did does do can not"
-    " most also often still then first each as".split()
+    " where when because while as it its he she they this has have had is are was were be been did does do"
+    " can not most also often still then first each as".split()
 )
 _ARTICLES = frozenset({"a", "an", "the"})
 
