@@ -101,8 +101,8 @@ def _members(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _costs(found: Mapping[str, Any]) -> str:
-    if "tokens" in found["sizes"][0]:
-        return "The first members in the order in which they were routed; readings and tokens a question."
+    if "readings" in found["sizes"][0]:
+        return "The first members in the order in which they were routed; cost is a question's mean."
     return f"Means over at most {found['draws']} councils of each size; cost is one reading a member."
 
 

@@ -50,15 +50,15 @@ def _row(
     rules = {"joint": joint, "majority": RULES["majority-best"], "best": RULES["best"]}
     found = {name: float(revote(part, rule, members=seats).right.mean()) for name, rule in rules.items()}
     costs = [_cost(record, order[:size]) for record, order in zip(records, orders, strict=True)]
-    return (
-        {"size": size, "councils": 1}
-        | found
-        | {
-            "n_eff": size / (1 + (size - 1) * mean_correlation(part, seats)),
-            "none_right": mean(not case.right for case in part),
-            "readings": mean(readings for readings, _ in costs),
-            "tokens": mean(tokens for _, tokens in costs),
-        }
+    row = {"size": size, "councils": 1} | found
+    row |= {
+        "n_eff": size / (1 + (size - 1) * mean_correlation(part, seats)),
+        "none_right": mean(not case.right for case in part),
+        "readings": mean(readings for readings, _ in costs),
+    }
+    # Runs that were saved before ballots had their usage say nothing of tokens.
+    return row | (
+        {"tokens": mean(tokens for _, tokens in costs)} if all(tokens for _, tokens in costs) else {}
     )
 
 
