@@ -112,6 +112,19 @@ def readers_of(council: Council, question: str) -> list[str]:
     return [*ranked[:_SPECIALISTS], GENERALIST]
 
 
+def reading_council(council: Council, focus: Focus) -> Council:
+    """The same members and models before another shelf; confidences fitted on the first don't hold there.
+
+    Questions are put as they are: whoever reads by a plan has split them already.
+    """
+    from proxycouncil.council.council import Council
+
+    changed = {"calibration": None, "checkpoints": None, "planner": "off"}
+    deliberation = council.config.council.model_copy(update=changed)
+    config = council.config.model_copy(update={"council": deliberation})
+    return Council(config, generator=council.generator, searcher=focus)
+
+
 class LongReading:
     """One document and the council that reads it.
 
