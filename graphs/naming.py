@@ -64,7 +64,7 @@ def _of_noun(question: str, plain: str, _: set[str]) -> str:
     """The asked noun with the name before or behind it: "Fourteenth Amendment", "vitamin K"."""
     if not asked_noun(question):
         return ""
-    _, _, behind = question.partition(asked_noun(question))
+    behind = question.partition(asked_noun(question))[2]
     for noun in (asked_noun(question), *behind.split()[:1]):
         one = re.escape(noun.removesuffix("s"))
         found = re.search(rf"(?:[A-Z][\w'’-]+ )+(?i:{one})\b|(?i:\b{one}) [A-Z0-9][\w.-]*", plain)
