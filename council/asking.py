@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from proxycouncil.closing import AsyncClosing
 from proxycouncil.council.events import Answer, CouncilEvent, failed_answer
-from proxycouncil.council.questions import Question, as_question
+from proxycouncil.council.questions import Question, as_question, cleaned
 from proxycouncil.council.turns import Emit, ignore
 from proxycouncil.errors import UsageError
+from proxycouncil.graphs.planning import planned
 
 if TYPE_CHECKING:
     from proxycouncil.council.background import BackgroundLoop
+    from proxycouncil.graphs.planning import Planner
 
 PlanWish: TypeAlias = bool | Sequence[str] | None
 """Whether to ask part by part, the parts to ask, or as the settings say."""
@@ -25,6 +27,23 @@ class Asking(AsyncClosing):
     """Whoever runs a question on an event loop of its own."""
 
     _loop: BackgroundLoop
+
+    @property
+    @abstractmethod
+    def _planner(self) -> Planner | None:
+        """Splits questions; None: by rule."""
+
+    def plan(self, question: str) -> list[str]:
+        """The parts a question would be asked in, to be changed and given to `ask(…, plan=…)`.
+
+        One where it would be asked whole. Nobody is asked, but for a chat model that `council.planner` names.
+
+        Raises:
+            QuestionError: empty, or too long to be a question.
+        """
+        text = cleaned(question)
+        found = planned(text, planner=self._planner)
+        return [step["question"] for step in found["steps"]] if found else [text]
 
     @abstractmethod
     async def _run(self, question: Question, emit: Emit) -> Answer:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from langchain_core.tools import BaseTool
 
     from proxycouncil.graphs.context import CouncilContext
+    from proxycouncil.graphs.planning import Planner
     from proxycouncil.graphs.protocols import Generator as Writer
     from proxycouncil.graphs.protocols import Searcher
     from proxycouncil.graphs.run_settings import RunSettings
@@ -272,6 +273,10 @@ class Council(Asking):
         self._known(question.members)
         self.warm()
         return await self._turns.take(question, emit)
+
+    @property
+    def _planner(self) -> Planner | None:
+        return self._live.planner
 
     def _begin(self) -> Live:
         self.warm()

@@ -142,15 +142,19 @@ def said(parts: Sequence[Part]) -> list[Said]:
 
 def turns(history: Sequence[Message]) -> list[Message]:
     """The conversation with every part of a turn as a turn: a follow-up is about the last of them."""
-    return [
-        message
-        for turn in history
-        for message in (
-            [Message(question=part["standalone"], **part) for part in turn["parts"]]
-            if turn.get("parts")
-            else [turn]
-        )
-    ]
+    found: list[Message] = []
+    for turn in history:
+        found += [_as_turn(part) for part in turn.get("parts", [])] or [turn]
+    return found
+
+
+def _as_turn(part: Said) -> Message:
+    return Message(
+        question=part["standalone"],
+        standalone=part["standalone"],
+        answer=part["answer"],
+        subject=part["subject"],
+    )
 
 
 def _name(part: Part) -> str:

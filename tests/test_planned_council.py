@@ -22,7 +22,7 @@ from proxycouncil.council.planning_model import ChatPlanner
 from proxycouncil.council.questions import Question
 from proxycouncil.council.saving import Runs
 from proxycouncil.council.transcript import as_html, as_markdown
-from proxycouncil.errors import UsageError
+from proxycouncil.errors import ConfigError, UsageError
 from proxycouncil.graphs.council_graph import create_council_graph
 from proxycouncil.graphs.run_settings import RunSettings
 
@@ -164,3 +164,58 @@ def test_the_chat_plans_when_told_to() -> None:
     assert told.getvalue().count("asking part by part (plan by rules)") == 2
     assert "understood as" in told.getvalue()
     assert "can't be labelled whole" in told.getvalue()
+
+
+def test_a_plan_can_be_looked_at_changed_and_given_back() -> None:
+    with council_of(replies) as council:
+        parts = council.plan(WHOLE)
+        assert parts == ["Which hormone lowers sugar in the blood?", "Which organ makes it?"]
+        assert council.plan("What is a contract?") == ["What is a contract?"]
+        assert asked(council) == set()
+        answer = council.ask(WHOLE, plan=[*parts, "What is a contract?"])
+    assert [part.text for part in answer.parts] == [
+        "Insulin",
+        "the pancreas",
+        "an agreement that courts enforce",
+    ]
+
+
+def test_a_turn_that_broke_off_goes_on_with_the_part_it_was_at(tmp_path: Path) -> None:
+    database = f"sqlite:///{tmp_path / 'talks.db'}"
+    with council_of(replies, checkpoints=database) as council:
+        found = council.library.slate
+
+        def broken(question: str, **given):
+            if "organ" in question:
+                raise RuntimeError("the disk is gone")
+            return found(question, **given)
+
+        council.library.slate = broken  # type: ignore[method-assign]
+        with pytest.raises(RuntimeError, match="disk"):
+            council.ask(WHOLE, thread="t", plan=True)
+    with council_of(replies, checkpoints=database) as council:
+        answer = council.resume("t")
+        assert asked(council) == {"Which organ makes Insulin?"}
+        assert answer is not None
+        assert answer.text == "1. Insulin\n2. the pancreas"
+        assert len(council.history("t")) == 1
+
+
+def test_a_person_decides_a_part_and_the_plan_goes_on() -> None:
+    def divided(member, request):
+        if "organ" in question_of(request):
+            return replies(member, request)
+        return "Insulin" if member == "medicine" else "Glucagon"
+
+    with council_of(divided, ask_between=[0.0, 1.0]) as council:
+        doubtful = council.ask(WHOLE, thread="t", plan=True, members=["medicine", "law"])
+        assert set(doubtful.decision.undecided) == {"Insulin", "Glucagon"}
+        doubtful = council.settle("t", "Insulin")
+        assert doubtful.decision.undecided == ["the pancreas"]
+        settled = council.settle("t", "the pancreas")
+    assert settled.text == "1. Insulin\n2. the pancreas"
+
+
+def test_a_planner_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(ConfigError, match="provider:name"):
+        council_of(planner="clever")
