@@ -38,6 +38,19 @@ _DEFINED = re.compile(
     r"(?!the\b|an?\b|it\b|called\b)(?:(?!called\b|named\b|of\b|for\b)[\w'’-]+ ?){1,4})$",
     re.IGNORECASE,
 )
+_CIRCUMSTANCE = re.compile(
+    r"^(?:(?:since |until )?(?:when|where|why|how(?! (?:many|much|long|far|old|big|often)\b))"
+    r"|(?:in|on|at|during|by) (?:what|which) (?:year|date|day|month|century|time|place|country|city|town)) "
+    r"(?P<verb>is|are|was|were|do|does|did|can|could|should) (?P<rest>.+)$"
+    r"|^(?P<ask>is|are|was|were|do|does|did|can|could|should) (?P<put>.+)$",
+    re.IGNORECASE,
+)
+"""Asks when, where, why, how or whether: the answer is never what "it" means, the subject is."""
+_SUBJECT = re.compile(r"(?:(?i:an?|the) )?(?:[A-Z][\w'’-]*(?: (?:of |the )*[A-Z][\w'’-]*)*|[\w'’-]+)")
+_DONE = re.compile(r" (?:\w+ly )?\w+(?:ed|en|own|orn|ung|ilt|ade|ught|uck|ound)\b.*$")
+_PRONOUNS = frozenset(
+    "it its he she him her his they them their there this that these those you i we one".split()
+)
 _SAYS_WHO = re.compile(
     r"\b(?:who|whom|whose|someone|somebody|person|people|man|woman|men|women)\b", re.IGNORECASE
 )
@@ -61,12 +74,27 @@ class About:
 
 
 def about(question: str) -> About | None:
-    """X-rays of "Who discovered X-rays?", insulin of "What is insulin?"; None where it is the answer."""
+    """X-rays of "Who discovered X-rays?", insulin of "What is insulin?" and of "How is insulin made?".
+
+    None where an answer takes its place.
+    """
     asked = question.strip().rstrip("?")
     if found := _DOES.match(asked):
         return About(re.sub(r"\s+(?:in|on|at|by) (?:\d.*|the end)$", "", found["what"]), found["verb"])
-    found = _DEFINED.match(asked)
-    return About(found["what"]) if found else None
+    if found := _DEFINED.match(asked):
+        return About(found["what"])
+    if found := _CIRCUMSTANCE.match(asked):
+        thing = _subject(found["rest"] or found["put"], found["verb"] or found["ask"])
+        return None if thing.lower() in _PRONOUNS else About(thing)
+    return None
+
+
+def _subject(rest: str, verb: str) -> str:
+    """What "is made" in "insulin made in the pancreas", what "does work" in "the heart work"."""
+    if verb.lower() in ("is", "are", "was", "were") and (cut := _DONE.search(rest)):
+        return rest[: cut.start()]
+    found = _SUBJECT.match(rest)
+    return found.group() if found else rest
 
 
 def explained(part: str, thing: About) -> str:
@@ -93,7 +121,7 @@ def filled(part: str, earlier: str, answer: str, *, title: str = "") -> str:
         title: of the passage that the answer was cited from, for where the answer names nothing.
     """
     asked = earlier.strip().rstrip("?")
-    name = named_in(asked, answer) or title
+    name = named_in(asked, answer) or title or answer.rstrip(". ")
     text, used = part, False
     for pattern, meant in _pointers(name, asked_noun(asked)):
         text, hit = _replaced(text, pattern, meant)

@@ -72,7 +72,7 @@ def steps_of(questions: Sequence[str]) -> list[PlanStep]:
                 hint="{1} stands for the answer to the first; only earlier ones can be named",
             )
         resolved = explained(plain, thing) if thing else plain
-        thing = about(plain) or (thing if resolved != plain else None)
+        thing = about(resolved) or (thing if resolved != plain else None)
         if not needs and steps and refers(resolved, steps[-1]["question"]):
             needs = [number - 1]
         steps.append(PlanStep(question=resolved, needs=needs))

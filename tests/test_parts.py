@@ -110,6 +110,15 @@ def test_what_points_back_gets_the_answer(text: str, earlier: str, answer: str, 
 def test_what_the_question_names_itself_needs_no_answer() -> None:
     steps = steps_of(["Who built Chartres?", "When did he build it?"])
     assert steps[1] == {"question": "When did he build Chartres?", "needs": [1]}
+    assert steps_of(["When was the Eiffel Tower built?", "Who designed it?"])[1] == {
+        "question": "Who designed the Eiffel Tower?",
+        "needs": [],
+    }
+    assert steps_of(["How does osmosis work?", "Where does it happen?"])[1]["question"] == (
+        "Where does osmosis happen?"
+    )
+    assert steps_of(["Is gout painful?", "How is it treated?"])[1]["needs"] == []
+    assert steps_of(["Where did the First Fleet land?", "Who lived there?"])[1]["needs"] == [1]
     assert steps_of(["What is gout?", "How is it treated?", "Who gets it?"])[2] == {
         "question": "Who gets gout?",
         "needs": [],
