@@ -16,6 +16,7 @@ from proxycouncil.graphs.context import GENERALIST, Entails, Member, Settings
 from proxycouncil.specialists.request import Event, Likelihood, Pair, Request
 
 if TYPE_CHECKING:
+    from proxycouncil.graphs.planning import Planner
     from proxycouncil.retrieval.library import Library
     from proxycouncil.specialists.engine import Engine
     from proxycouncil.specialists.family import Family
@@ -183,6 +184,15 @@ def open_entailer(config: CouncilConfig) -> Entails | None:
     return Entailer(config.council.entailment)
 
 
+def open_planner(config: CouncilConfig) -> Planner | None:
+    """The chat model that splits questions, if the file names one; it is opened when asked."""
+    if config.council.planner in ("off", "rules"):
+        return None
+    from proxycouncil.council.planning_model import ChatPlanner
+
+    return ChatPlanner(config.council.planner)
+
+
 def seats(
     config: CouncilConfig, alphas: Mapping[str, float], *, experts: Mapping[str, str] | None = None
 ) -> dict[str, Member]:
@@ -224,6 +234,7 @@ def settings(config: CouncilConfig) -> Settings:
         cross_scoring=vote.cross_scoring,
         signals=vote.signals,
         reconsider_below=vote.reconsider_below,
+        plan=council.planner != "off",
     )
 
 

@@ -15,13 +15,18 @@ from rich.text import Text
 
 from proxycouncil.council.chat_commands import perform
 from proxycouncil.council.events import (
+    NOBODY,
+    NOTHING,
     Answer,
     BallotEvent,
     CouncilEvent,
     DecisionEvent,
     MemberTokenEvent,
+    PartEvent,
+    PlanEvent,
     RouteEvent,
     VoteEvent,
+    part_answer,
 )
 from proxycouncil.council.panes import Panes
 from proxycouncil.council.rendering import (
@@ -31,7 +36,9 @@ from proxycouncil.council.rendering import (
     dissent_lines,
     numbered_answer,
     one_line,
+    part_line,
     place_of,
+    plan_lines,
     verdict,
     visible,
     vote_table,
@@ -81,6 +88,8 @@ class Chat:
         self.feedback = feedback
         self.last: Answer | None = None
         self.answers: list[Answer] = []
+        self.plan: bool | None = None
+        """Whether questions are asked part by part; None: as the settings say."""
         self._reader = reader
         self._clock = clock
         self._interrupted_at = float("-inf")
@@ -112,9 +121,10 @@ class Chat:
             if error.hint:
                 self.say(f"hint: {error.hint}", style="dim")
 
-    def answer(self, question: str, *, members: tuple[str, ...] = ()) -> None:
+    def answer(self, question: str, *, members: tuple[str, ...] = (), plan: bool | None = None) -> None:
         """Ask, and show the ballots as they come, the vote and the decision."""
-        events = self.council.stream(question, thread=self.thread, members=members)
+        wish = self.plan if plan is None else plan
+        events = self.council.stream(question, thread=self.thread, members=members, plan=wish)
         turn = _Turn(self._clock())
         later: list[CouncilEvent] = []
         try:
@@ -123,8 +133,11 @@ class Chat:
                     turn.take(event)
                     show(event)
                     # What is decided is printed once the panes are gone.
+                    # Of a plan the parts' answers stand for their votes.
                     if isinstance(event, VoteEvent | DecisionEvent):
                         later.append(event)
+                        if isinstance(event, DecisionEvent) and event.parts:
+                            later = [event]
                     else:
                         self._show(event)
         except KeyboardInterrupt:
@@ -167,6 +180,11 @@ class Chat:
 
     def _show(self, event: CouncilEvent) -> None:
         match event:
+            case PlanEvent():
+                for line in plan_lines(event.plan):
+                    self.console.print(line)
+            case PartEvent():
+                self.console.print(part_line(event.number, event.of, event.part))
             case RouteEvent():
                 self.console.print(asked_line(event.route))
             case BallotEvent():
@@ -238,10 +256,29 @@ class _Turn:
             return None
         cast = [event.ballot for event in self.events if isinstance(event, BallotEvent)]
         again = vote.tally.get("reconsidered")
+        plan = found.get(PlanEvent)
         return Answer(
             decision=decision,
             route=route.route,
             ballots=in_force(again) if again else cast,
             tally=vote.tally,
             seconds=now - self._started,
+            plan=plan.plan if isinstance(plan, PlanEvent) else None,
+            parts=list(self._parts(decision)),
         )
+
+    def _parts(self, decision: DecisionEvent) -> Iterator[Answer]:
+        """The parts with what was heard of each before it was decided."""
+        decided = iter(decision.parts)
+        route, ballots, tally = NOBODY, [], NOTHING
+        for event in self.events:
+            match event:
+                case RouteEvent():
+                    route = event.route
+                case BallotEvent():
+                    ballots.append(event.ballot)
+                case VoteEvent():
+                    tally = event.tally
+                case PartEvent():
+                    yield part_answer(next(decided), route=route, ballots=ballots, tally=tally, like=decision)
+                    route, ballots, tally = NOBODY, [], NOTHING

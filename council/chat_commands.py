@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from proxycouncil.council.rendering import ballots_table, one_line, pairs_table, sources_text
+from proxycouncil.council.rendering import ballots_table, one_line, pairs_table, plan_lines, sources_text
 from proxycouncil.council.steered import steered, tokenizer_of
 from proxycouncil.council.tokens_page import save_page, tokens_page
 from proxycouncil.council.tokens_text import show_tokens
@@ -62,6 +62,16 @@ def _sources(chat: Chat, _: str) -> None:
 
 def _why(chat: Chat, _: str) -> None:
     answer = _last(chat)
+    if answer.plan is not None:
+        chat.say(f"{answer.decision.outcome}: {answer.decision.reason}")
+    for number, part in enumerate(answer.parts, start=1):
+        chat.say(f"part {number} of {len(answer.parts)}", style="bold")
+        _explain(chat, part)
+    if answer.plan is None:
+        _explain(chat, answer)
+
+
+def _explain(chat: Chat, answer: Answer) -> None:
     decision, tally, route = answer.decision, answer.tally, answer.route
     fitted = "calibrated" if decision.calibrated else "uncalibrated"
     odds = sorted(route["probabilities"].items(), key=lambda item: -item[1])
@@ -117,13 +127,31 @@ def _ask(chat: Chat, rest: str) -> None:
     chat.answer(question, members=tuple(name for name in names.split(",") if name))
 
 
+def _plan(chat: Chat, rest: str) -> None:
+    if rest in ("on", "off"):
+        chat.plan = rest == "on"
+        chat.say(
+            f"questions of several parts are asked {'part by part' if chat.plan else 'whole'} from now on"
+        )
+    elif rest:
+        chat.answer(rest, plan=True)
+    else:
+        plan = _last(chat).plan
+        for line in plan_lines(plan) if plan else ["the last question was asked whole"]:
+            chat.console.print(line)
+
+
 def _history(chat: Chat, _: str) -> None:
     messages = chat.council.history(chat.thread)
     if not messages:
         chat.say("nothing was asked yet")
     for number, message in enumerate(messages, start=1):
         chat.say(f"{number}. {one_line(message['question'])}")
-        chat.say(f"   {one_line(message['answer']) or '(no answer)'}")
+        parts = message.get("parts")
+        if not parts:
+            chat.say(f"   {one_line(message['answer']) or '(no answer)'}")
+        for part in parts or []:
+            chat.say(f"   {one_line(part['standalone'])} {one_line(part['answer']) or '(no answer)'}")
 
 
 def _save(chat: Chat, rest: str) -> None:
@@ -178,6 +206,8 @@ def _disagree(chat: Chat, rest: str) -> None:
 
 def _label(chat: Chat, *, right: bool, accepted: Sequence[str] = ()) -> None:
     answer = _last(chat)
+    if answer.plan is not None:
+        raise UsageError("an answer in parts can't be labelled whole", hint="ask its parts one by one")
     if chat.feedback is None:
         raise UsageError("this session keeps nothing", hint="start it without --no-history")
     chat.feedback.record(answer, right=right, accepted=accepted)
@@ -218,6 +248,7 @@ COMMANDS: tuple[SlashCommand, ...] = (
         "/alpha", "DOMAIN X", "steer a member more or less; 0 is the base", _alpha, takes_member=True
     ),
     SlashCommand("/ask", "DOMAIN …", "ask one member, or several with commas", _ask, takes_member=True),
+    SlashCommand("/plan", "[on|off|…]", "ask a question part by part, or all; alone: the last plan", _plan),
     SlashCommand("/history", "", "the turns of this session", _history),
     SlashCommand("/save", "FILE", "write this session as Markdown", _save),
     SlashCommand("/export", "FILE", "write it as .md or .html, with sources and dissent", _export),

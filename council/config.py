@@ -82,6 +82,12 @@ def _checkpoint_url(value: str, info: ValidationInfo) -> str:
     return f"{_SQLITE}{_resolved(Path(value.removeprefix(_SQLITE)), info)}"
 
 
+def _planner(value: str) -> str:
+    if value not in ("off", "rules") and not re.fullmatch(r"[\w-]+:\S+", value):
+        raise ValueError("must be off, rules, or a chat model as provider:name")
+    return value
+
+
 Location: TypeAlias = Annotated[Path, AfterValidator(_resolved)]
 Weights: TypeAlias = Annotated[str, Field(min_length=1), AfterValidator(_path_or_hub_id)]
 CheckpointUrl: TypeAlias = Annotated[str, AfterValidator(_checkpoint_url)]
@@ -219,6 +225,8 @@ class DeliberationConfig(Section):
     """Members write only what stands on their slate, or the refusal: for families too small to rephrase."""
     ask_between: tuple[Share, Share] | None = None
     """Two confidences: in a conversation a person decides from the first up to the second; unset: never."""
+    planner: Annotated[str, AfterValidator(_planner)] = "off"
+    """Ask questions of several parts part by part: split by `rules`, or by a chat model, `openai:gpt-5`."""
     early_stop: Annotated[bool, Field(strict=True)] = False
     """Stop members still reading once they can't change the outcome; the decision is then marked degraded."""
     entailment: Weights | None = None

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
-import concurrent.futures
 import threading
-from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable
 from contextlib import aclosing
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
 
-from proxycouncil.closing import AsyncClosing
+from proxycouncil.council.asking import Asking
 from proxycouncil.council.assembly import Opening, OpeningEngine, open_engine, open_library
 from proxycouncil.council.attachments import Attachments
 from proxycouncil.council.background import BackgroundLoop
 from proxycouncil.council.checkpoints import beside
 from proxycouncil.council.config import CouncilConfig
 from proxycouncil.council.conversations import Conversations
-from proxycouncil.council.events import Answer, CouncilEvent, failed_answer
+from proxycouncil.council.events import Answer
 from proxycouncil.council.live import Live
-from proxycouncil.council.questions import Question, as_question, cleaned
+from proxycouncil.council.questions import Question, checked
 from proxycouncil.council.renewal import renewed
 from proxycouncil.council.shelves import Shelves
 from proxycouncil.council.turns import Emit, Turns, ignore
@@ -32,6 +29,7 @@ if TYPE_CHECKING:
     from langchain_core.tools import BaseTool
 
     from proxycouncil.graphs.context import CouncilContext
+    from proxycouncil.graphs.planning import Planner
     from proxycouncil.graphs.protocols import Generator as Writer
     from proxycouncil.graphs.protocols import Searcher
     from proxycouncil.graphs.run_settings import RunSettings
@@ -41,7 +39,7 @@ if TYPE_CHECKING:
     from proxycouncil.specialists.request import Event
 
 
-class Council(AsyncClosing):
+class Council(Asking):
     """A council of proxy-tuned specialists.
 
     Weights and index are opened with the first question (or by `warm()`), side by side, and closed by
@@ -201,45 +199,6 @@ class Council(AsyncClosing):
         """
         return self._context(self._live, settings, thread)
 
-    def ask(
-        self, question: str | Question, *, thread: str | None = None, members: Sequence[str] | None = None
-    ) -> Answer:
-        """Answer a question.
-
-        Args:
-            question: in plain words; or a `Question`, which says everything itself.
-            thread: name of a conversation: follow-ups are understood in its light.
-            members: ask just those; by default the router chooses.
-
-        Raises:
-            QuestionError: empty, or too long to be a question.
-            UnknownDomainError: a member that does not exist.
-            CouncilError: weights or index can't be opened.
-        """
-        return self._loop.run(self._run(as_question(question, thread, members=members), ignore))
-
-    async def aask(
-        self, question: str | Question, *, thread: str | None = None, members: Sequence[str] | None = None
-    ) -> Answer:
-        """As `ask`."""
-        return await asyncio.wrap_future(
-            self._loop.submit(self._run(as_question(question, thread, members=members), ignore))
-        )
-
-    def stream(
-        self, question: str | Question, *, thread: str | None = None, members: Sequence[str] | None = None
-    ) -> Generator[CouncilEvent, None, None]:
-        """Events as they happen, the decision last. Closing the iterator stops the members."""
-        asked = as_question(question, thread, members=members)
-        return self._loop.stream(lambda emit: self._run(asked, emit))
-
-    def astream(
-        self, question: str | Question, *, thread: str | None = None, members: Sequence[str] | None = None
-    ) -> AsyncGenerator[CouncilEvent, None]:
-        """As `stream`."""
-        asked = as_question(question, thread, members=members)
-        return self._loop.astream(lambda emit: self._run(asked, emit))
-
     def write(self, request: Request) -> Generator[Event, None, None]:
         """One text by the council's models, outside any vote: what is written, then its `Generation`."""
         return self._loop.stream(lambda emit: self._write(request, emit))
@@ -272,29 +231,6 @@ class Council(AsyncClosing):
         from proxycouncil.council.langchain import council_tool
 
         return council_tool(self, name=name, member=member)
-
-    def ask_many(
-        self,
-        questions: Iterable[str | Question],
-        *,
-        at_once: int = 4,
-    ) -> Iterator[Answer]:
-        """Answers in the order of the questions, `at_once` of them in flight.
-
-        A question that can't be asked becomes an answer with outcome `error`; the others go on.
-        """
-        waiting: list[concurrent.futures.Future[Answer]] = []
-        try:
-            for one in questions:
-                question = one if isinstance(one, Question) else Question(one)
-                waiting.append(self._loop.submit(self._run_safely(question)))
-                if len(waiting) >= at_once:
-                    yield waiting.pop(0).result()
-            while waiting:
-                yield waiting.pop(0).result()
-        finally:
-            for future in waiting:
-                future.cancel()
 
     def history(self, thread: str) -> list[Message]:
         """The decided turns of a conversation, oldest first."""
@@ -331,18 +267,16 @@ class Council(AsyncClosing):
         self._live.shelves.close()
         self._attachments.close()
 
-    async def _run_safely(self, question: Question) -> Answer:
-        try:
-            return await self._run(question, ignore)
-        except UsageError as error:
-            return failed_answer(question.text, thread=question.thread, reason=str(error))
-
     async def _run(self, question: Question, emit: Emit) -> Answer:
         """One turn; what is still closed begins to open before its conversation is free."""
-        question = replace(question, text=cleaned(question.text))
+        question = checked(question)
         self._known(question.members)
         self.warm()
         return await self._turns.take(question, emit)
+
+    @property
+    def _planner(self) -> Planner | None:
+        return self._live.planner
 
     def _begin(self) -> Live:
         self.warm()

@@ -11,6 +11,8 @@ from proxycouncil.graphs.state import (
     Citation,
     Dissent,
     Outcome,
+    Part,
+    Plan,
     Route,
     Slate,
     Tally,
@@ -25,6 +27,22 @@ class _Event(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     v: Literal[1] = VERSION
+
+
+class PlanEvent(_Event):
+    """The question is asked in parts, in this order. What follows up to each `part` is about that one."""
+
+    type: Literal["plan"] = "plan"
+    plan: Plan
+
+
+class PartEvent(_Event):
+    """A part is decided, or can't be asked because what it needs is not known."""
+
+    type: Literal["part"] = "part"
+    number: int
+    of: int
+    part: Part
 
 
 class RouteEvent(_Event):
@@ -88,10 +106,19 @@ class DecisionEvent(_Event):
     """Which version of the council answered (`council versions`); null where none was promoted."""
     undecided: list[str] = []
     """Answers that a person is to choose from (`council.ask_between`): `Council.settle` goes on."""
+    parts: list[Part] = []
+    """Where the question was asked in parts: each with its own decision; `text` holds their answers."""
 
 
 CouncilEvent: TypeAlias = Annotated[
-    RouteEvent | MemberStartEvent | MemberTokenEvent | BallotEvent | VoteEvent | DecisionEvent,
+    PlanEvent
+    | RouteEvent
+    | MemberStartEvent
+    | MemberTokenEvent
+    | BallotEvent
+    | VoteEvent
+    | PartEvent
+    | DecisionEvent,
     Field(discriminator="type"),
 ]
 
@@ -139,6 +166,11 @@ class Answer(BaseModel):
     seconds: float
     timings: dict[str, float] = {}
     """Seconds by stage: understand, route, consult, vote, decide."""
+    plan: Plan | None = None
+    """What was asked instead of the question, part by part; None: it was asked whole."""
+    parts: list[Answer] = []
+    """The parts as answers of their own, each with its route, ballots and tally. `ballots` above are those of
+    all parts; `route` and `tally` are of the part that was asked last."""
 
     @property
     def text(self) -> str:
@@ -161,6 +193,31 @@ class Answer(BaseModel):
         return self.decision.citations
 
 
+NOBODY: Final = Route(members=[], probabilities={}, out_of_scope=0.0, declined=False, calibrated=False)
+"""Asked, where a question was not."""
+NOTHING: Final = Tally(
+    groups=[], agreement=None, p_none=1.0, n_eff=None, asked=[], answered=[], abstained=[],
+    missing=[], decisive=[], degraded=True,
+)  # fmt: skip
+
+
+def part_answer(
+    part: Part, *, route: Route, ballots: list[Ballot], tally: Tally, like: DecisionEvent | None = None
+) -> Answer:
+    """A decided part as an answer of its own; thread and version are those of the whole, `like`."""
+    decision = DecisionEvent.model_validate(
+        {
+            "question": part["question"],
+            "standalone": part["standalone"],
+            **part["decision"],
+            "thread": like.thread if like else None,
+            "version": like.version if like else None,
+        }
+    )
+    seconds = max((ballot["seconds"] for ballot in ballots), default=0.0)
+    return Answer(decision=decision, route=route, ballots=ballots, tally=tally, seconds=seconds)
+
+
 def failed_answer(question: str, *, thread: str | None, reason: str) -> Answer:
     """The answer to a question that could not be asked."""
     decision = DecisionEvent(
@@ -177,9 +234,4 @@ def failed_answer(question: str, *, thread: str | None, reason: str) -> Answer:
         degraded=True,
         thread=thread,
     )
-    nobody = Route(members=[], probabilities={}, out_of_scope=0.0, declined=False, calibrated=False)
-    nothing = Tally(
-        groups=[], agreement=None, p_none=1.0, n_eff=None, asked=[], answered=[], abstained=[],
-        missing=[], decisive=[], degraded=True,
-    )  # fmt: skip
-    return Answer(decision=decision, route=nobody, ballots=[], tally=nothing, seconds=0.0)
+    return Answer(decision=decision, route=NOBODY, ballots=[], tally=NOTHING, seconds=0.0)

@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from proxycouncil.council.assembly import load_calibration, open_entailer, seats, settings
-from proxycouncil.council.events import Answer, DecisionEvent
+from proxycouncil.council.assembly import load_calibration, open_entailer, open_planner, seats, settings
+from proxycouncil.council.events import Answer, DecisionEvent, part_answer
 from proxycouncil.council.fingerprints import changed, fingerprints
 from proxycouncil.council.shots import shot_stores
 from proxycouncil.graphs.context import GENERALIST, Consultation, CouncilContext
+from proxycouncil.graphs.state import Decision, Part
 
 if TYPE_CHECKING:
     from proxycouncil.council.config import CouncilConfig, MemberConfig
@@ -51,6 +52,7 @@ class Live:
         self.experts = dict(experts or {})
         self.calibration = load_calibration(config.council.calibration)
         self.entails = open_entailer(config)
+        self.planner = open_planner(config)
         self.shots = shot_stores(config, embeddings=shelves.embeddings, count=shelves.count)
         self.stamps = {name: stamp_of(one) for name, one in members_of(config).items()}
         self.successor: Live | None = None
@@ -98,6 +100,7 @@ class Live:
             stale=self.stale(alphas, own_engine=own_engine),
             entails=self.entails,
             shots=self.shots,
+            planner=self.planner,
             consultation=Consultation(),
             version=self.version,
             hold=self,
@@ -107,28 +110,41 @@ class Live:
         self, question: Question, state: CouncilState, *, seconds: float, timings: dict[str, float]
     ) -> Answer:
         """What a run of the graph ended with, as it is shown."""
-        fields = dict(state["decision"])
-        fields["citations"] = [
-            self.shelves.placed(citation, thread=question.thread)
-            for citation in state["decision"]["citations"]
-        ]
+        records = state.get("parts") or []
+        parts = [self._placed_part(record["part"], question.thread) for record in records]
         decision = DecisionEvent.model_validate(
             {
                 "question": question.text,
                 "standalone": state["standalone"],
                 "thread": question.thread,
                 "version": self.version,
-                **fields,
+                **self._placed(state["decision"], question.thread),
+                "parts": parts,
             }
         )
         return Answer(
             decision=decision,
             route=state["route"],
-            ballots=state["ballots"],
+            ballots=[one for each in records for one in each["ballots"]] if records else state["ballots"],
             tally=state["tally"],
             seconds=seconds,
             timings=timings,
+            plan=state.get("plan"),
+            parts=[
+                part_answer(
+                    part, route=one["route"], ballots=one["ballots"], tally=one["tally"], like=decision
+                )
+                for part, one in zip(parts, records, strict=True)
+            ],
         )
+
+    def _placed_part(self, part: Part, thread: str | None) -> Part:
+        return Part({**part, "decision": self._placed(part["decision"], thread)})
+
+    def _placed(self, decision: Decision, thread: str | None) -> Decision:
+        """With the paths that its documents have now."""
+        found = [self.shelves.placed(citation, thread=thread) for citation in decision["citations"]]
+        return Decision({**decision, "citations": found})
 
     def ready(self, thread: str | None) -> bool:
         """Whether `context` would not have to wait for files."""

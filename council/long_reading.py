@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from proxycouncil.graphs.asking import record
 from proxycouncil.graphs.citing import citation, content_words
 from proxycouncil.graphs.context import GENERALIST
+from proxycouncil.graphs.filling import about, explained, filled
 from proxycouncil.retrieval.passage import Affinity, Excerpt, Passage
 from proxycouncil.retrieval.slate import arrange, best_sentences, sentences_of, whole_passages
 
@@ -111,6 +112,19 @@ def readers_of(council: Council, question: str) -> list[str]:
     return [*ranked[:_SPECIALISTS], GENERALIST]
 
 
+def reading_council(council: Council, focus: Focus) -> Council:
+    """The same members and models before another shelf; confidences fitted on the first don't hold there.
+
+    Questions are put as they are: whoever reads by a plan has split them already.
+    """
+    from proxycouncil.council.council import Council
+
+    changed = {"calibration": None, "checkpoints": None, "planner": "off"}
+    deliberation = council.config.council.model_copy(update=changed)
+    config = council.config.model_copy(update={"council": deliberation})
+    return Council(config, generator=council.generator, searcher=focus)
+
+
 class LongReading:
     """One document and the council that reads it.
 
@@ -142,8 +156,8 @@ class LongReading:
             done.append(result)
             yield result
 
-    def _find(self, step: Step, _: Sequence[Result]) -> Result:
-        answer = self._ask(step.text, None)
+    def _find(self, step: Step, done: Sequence[Result]) -> Result:
+        answer = self._ask(_standing_alone(step, done), None)
         return Result(step, (answer.text,) if answer.text else (), tuple(answer.citations))
 
     def _list(self, step: Step, _: Sequence[Result]) -> Result:
@@ -167,6 +181,15 @@ class LongReading:
     def _ask(self, question: str, part: Passage | None) -> Answer:
         with self._focus.on(part):
             return self._council.ask(question, members=self._members)
+
+
+def _standing_alone(step: Step, done: Sequence[Result]) -> str:
+    """What is asked, with the last answer where it points back to that: "and when did he …"."""
+    if not done or done[-1].step.action != "find":
+        return step.text
+    before, thing = done[-1], about(done[-1].step.text)
+    text = explained(step.text, thing) if thing else step.text
+    return filled(text, before.step.text, before.items[0]) if before.items else text
 
 
 def _count(step: Step, done: Sequence[Result]) -> Result:

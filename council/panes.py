@@ -43,6 +43,8 @@ class Panes:
         """One more event."""
         match event:
             case RouteEvent():
+                self._written.clear()
+                self._marks.clear()
                 self._members = list(event.route["members"])
             case MemberStartEvent():
                 self._written.setdefault((event.member, event.slate), "")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from proxycouncil.errors import QuestionError
+from proxycouncil.graphs.planning import steps_of
 
 if TYPE_CHECKING:
     from proxycouncil.graphs.run_settings import RunSettings
@@ -30,6 +31,9 @@ class Question:
     history: tuple[Message, ...] = ()
     settings: RunSettings | None = None
     """What this question sets otherwise than the council."""
+    plan: bool | tuple[str, ...] | None = None
+    """Whether to ask it part by part, where it has several; or the parts to ask instead. None: as the
+    settings say."""
     id: str = ""
     """Names the question where its answer is saved."""
     marking: Mapping[str, Any] = field(default_factory=dict)
@@ -38,14 +42,37 @@ class Question:
     def as_input(self) -> CouncilInput:
         """What the graph is given; a history of its own only where the caller keeps one."""
         given: CouncilInput = {"question": self.text, "members": list(self.members)}
+        if isinstance(self.plan, tuple):
+            given["sub_questions"] = list(self.plan)
         return {**given, "history": list(self.history)} if self.history else given
 
 
 def as_question(
-    question: str | Question, thread: str | None = None, *, members: Sequence[str] | None = None
+    question: str | Question,
+    thread: str | None = None,
+    *,
+    members: Sequence[str] | None = None,
+    plan: bool | Sequence[str] | None = None,
 ) -> Question:
     """A `Question` as it is, or one made of its text."""
-    return question if isinstance(question, Question) else Question(question, thread, tuple(members or ()))
+    if isinstance(question, Question):
+        return question
+    parts = plan if plan is None or isinstance(plan, bool) else tuple(plan)
+    return Question(question, thread, tuple(members or ()), plan=parts)
+
+
+def checked(question: Question) -> Question:
+    """The question as it may go on.
+
+    Raises:
+        QuestionError: it, or one of the parts to ask instead, is empty or too long.
+        UsageError: those parts are no plan.
+    """
+    plan = question.plan
+    if isinstance(plan, tuple):
+        plan = tuple(cleaned(part) for part in plan)
+        steps_of(plan)
+    return replace(question, text=cleaned(question.text), plan=plan)
 
 
 def cleaned(text: str) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from proxycouncil.errors import UsageError
+from proxycouncil.graphs.parts import split_parts
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -27,11 +28,6 @@ MEANINGS: dict[Action, str] = {
 }
 _REFERRING = ("count", "compare")
 _LINE = re.compile(r"^\s*(?:(\d+)[.)]\s*)?([a-z]+)\s*:\s*(.+?)\s*$", re.IGNORECASE)
-_ASKS = (
-    r"(?:what|who|whom|whose|when|where|which|why|how|in which|by whom|is|are|does|do|did|list|name|say|tell|"
-    r"explain|compare)"
-)
-_SPLIT = re.compile(rf"\?\s+|;\s+|,? and (?:also )?(?={_ASKS} )", re.IGNORECASE)
 _LISTING = re.compile(
     r"^(?:what|which|who) are (?:all )?the (?:\w+ ){0,2}\w+s\b|\ball (?:of )?the\b|"
     r"\bevery \w+ that\b|^(?:what|which) \w+s (?:are|were|have|do|did)\b",
@@ -77,10 +73,9 @@ class Step:
 
 def plan_by_rule(question: str) -> list[Step]:
     """Steps for each part of the question."""
-    parts = [part.strip(" ?.!") for part in _SPLIT.split(question.strip())]
     steps: list[Step] = []
-    for part in filter(None, parts):
-        steps += _steps(part, before=len(steps))
+    for part in split_parts(question):
+        steps += _steps(part.rstrip("?"), before=len(steps))
     if not steps:
         raise UsageError("the question is empty", hint='council read FILE "…"')
     return steps

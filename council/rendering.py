@@ -7,7 +7,7 @@ never read as markup, and stripped of what a terminal would obey.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, TypeAlias
@@ -20,7 +20,7 @@ from proxycouncil.errors import LibraryError
 
 if TYPE_CHECKING:
     from proxycouncil.council.events import DecisionEvent
-    from proxycouncil.graphs.state import Ballot, Citation, Route, Tally
+    from proxycouncil.graphs.state import Ballot, Citation, Part, Plan, Route, Tally
 
 Locate: TypeAlias = Callable[["Citation"], str]
 """Where a citation can be looked up, for people."""
@@ -83,13 +83,54 @@ def numbered_answer(decision: DecisionEvent, *, locate: Locate = place_of) -> Te
     """The answer, its citations and where they stand; one line of reason where there is no answer."""
     if not decision.text:
         return Text(f"The council does not know: {one_line(decision.reason)}")
-    marks = "".join(f"[{number}]" for number in range(1, len(decision.citations) + 1))
-    text = Text(visible(decision.text).strip())
-    if marks:
-        text.append(f" {marks}", style="cyan")
+    text = Text("\n").join(_marked(*one) for one in _answers(decision))
     for number, citation in enumerate(decision.citations, start=1):
         text.append("\n").append_text(citation_line(number, citation, locate=locate))
     return text
+
+
+def plan_lines(plan: Plan) -> list[Text]:
+    """The sub-questions, a line each."""
+    lines = [Text(f"asking part by part (plan by {plan['made_by']}):", style="dim")]
+    for number, step in enumerate(plan["steps"], start=1):
+        needs = " and ".join(map(str, step["needs"]))
+        told = f" — needs the answer to {needs}" if needs else ""
+        lines.append(Text(f"  {number}. {one_line(step['question'])}{told}", style="dim"))
+    return lines
+
+
+def part_line(number: int, of: int, part: Part) -> Text:
+    """A decided part in one line."""
+    decision = part["decision"]
+    line = Text(f"part {number} of {of}: ", style="bold")
+    line.append(f"{one_line(part['standalone'])} ", style="dim")
+    if decision["text"]:
+        return line.append(one_line(decision["text"], 160))
+    return line.append(f"not known: {one_line(decision['reason'])}", style="yellow")
+
+
+def _answers(decision: DecisionEvent) -> Iterator[tuple[str, list[int], str]]:
+    """Each answer with the numbers of its citations, and the question where there are several."""
+    if len(decision.parts) < 2:
+        yield decision.text, list(range(1, len(decision.citations) + 1)), ""
+        return
+    places = {_key(cited): number for number, cited in enumerate(decision.citations, start=1)}
+    for number, part in enumerate(decision.parts, start=1):
+        cited = [places[_key(one)] for one in part["decision"]["citations"] if _key(one) in places]
+        yield part["decision"]["text"], sorted(set(cited)), f"{number}. {one_line(part['standalone'])}"
+
+
+def _marked(answer: str, cited: Iterable[int], asked: str) -> Text:
+    text = Text(f"{asked}\n   " if asked else "", style="default")
+    if not answer:
+        return text.append("The council does not know.", style="yellow")
+    text.append(visible(answer).strip())
+    marks = "".join(f"[{number}]" for number in cited)
+    return text.append(f" {marks}", style="cyan") if marks else text
+
+
+def _key(cited: Citation) -> tuple[str, int, int]:
+    return cited["passage_id"], cited["start"], cited["end"]
 
 
 def citation_line(number: int, citation: Citation, *, locate: Locate = place_of) -> Text:

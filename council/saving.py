@@ -6,10 +6,10 @@ Knows the file; what a line holds is said by `eval/runs.py`, which reads it.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from proxycouncil.council.events import Answer
 from proxycouncil.council.questions import Question
@@ -32,18 +32,26 @@ class Runs:
             yield question
 
     def keep(self, answers: Iterable[Answer]) -> Iterator[Answer]:
-        """The answers, each written before it is passed on, so that a run that breaks off has its part."""
+        """The answers, each written before it is passed on, so that a run that breaks off has its part.
+
+        A question asked in parts is so many questions with a vote each: `7.1`, `7.2`, which nobody marked.
+        """
         for answer in answers:
             question = self._asked.popleft()
             self._count += 1
-            record = run_record(
-                answer.model_dump(mode="json"),
-                id=question.id or str(self._count),
-                marking=question.marking,
-            )
-            self._file.write(line_of(record))
+            name = question.id or str(self._count)
+            if answer.plan is None:
+                self._write(answer, name, question.marking)
+            else:
+                for place, part in enumerate(answer.parts, start=1):
+                    if part.route["members"]:
+                        self._write(part, f"{name}.{place}", {})
             self._file.flush()
             yield answer
+
+    def _write(self, answer: Answer, name: str, marking: Mapping[str, Any]) -> None:
+        record = run_record(answer.model_dump(mode="json"), id=name, marking=marking)
+        self._file.write(line_of(record))
 
 
 @contextmanager

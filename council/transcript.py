@@ -28,7 +28,7 @@ def as_markdown(
     """The turns as Markdown."""
     parts = [f"# {_inline(thread)}"]
     for message, answer in _turns(messages, answers):
-        parts += [f"## {_inline(message['question'])}", _text(message["answer"]) or _NO_ANSWER]
+        parts += [f"## {_inline(message['question'])}", *_said_md(message)]
         if answer is not None:
             parts += [_sources_md(answer, locate), f"*{_inline(verdict(answer.decision).plain)}*"]
             parts += [f"*{line}*" for line in _dissent(answer)]
@@ -40,7 +40,7 @@ def as_html(thread: str, messages: Sequence[Message], answers: Sequence[Answer],
     body = [f"<h1>{_inline(thread)}</h1>"]
     for message, answer in _turns(messages, answers):
         body.append(f"<h2>{_inline(message['question'])}</h2>")
-        body.append(f"<p>{_text(message['answer']) or _NO_ANSWER}</p>")
+        body += _said_html(message)
         if answer is not None:
             body.append(_sources_html(answer, locate))
             told = [_inline(verdict(answer.decision).plain), *_dissent(answer)]
@@ -48,6 +48,27 @@ def as_html(thread: str, messages: Sequence[Message], answers: Sequence[Answer],
     head = f'<meta charset="utf-8"><title>{_inline(thread)}</title><style>{_STYLE}</style>'
     page = "\n".join(body)
     return f'<!doctype html><html lang="en"><head>{head}</head><body>\n{page}\n</body></html>\n'
+
+
+def _said_md(message: Message) -> list[str]:
+    """The answer; of a question asked in parts each with its answer."""
+    if not (parts := message.get("parts")):
+        return [_text(message["answer"]) or _NO_ANSWER]
+    return [
+        "\n".join(
+            f"{number}. {_inline(part['standalone'])}\n   {_inline(part['answer']) or _NO_ANSWER}"
+            for number, part in enumerate(parts, start=1)
+        )
+    ]
+
+
+def _said_html(message: Message) -> list[str]:
+    if not (parts := message.get("parts")):
+        return [f"<p>{_text(message['answer']) or _NO_ANSWER}</p>"]
+    items = (
+        f"<li>{_inline(part['standalone'])}<br>{_inline(part['answer']) or _NO_ANSWER}</li>" for part in parts
+    )
+    return [f"<ol>{''.join(items)}</ol>"]
 
 
 def _turns(messages: Sequence[Message], answers: Sequence[Answer]) -> Iterator[tuple[Message, Answer | None]]:

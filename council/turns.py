@@ -121,6 +121,9 @@ class Turns:
         asked = live, question.settings, question.thread
         ready = live.ready(question.thread)
         context = self.context(*asked) if ready else await asyncio.to_thread(self.context, *asked)
+        settings = context.settings
         if question.thread is None:  # Nothing remembers it until somebody has decided.
-            return replace(context, settings=replace(context.settings, ask_between=None))
-        return context
+            settings = replace(settings, ask_between=None)
+        if question.plan is not None:
+            settings = replace(settings, plan=question.plan is not False)
+        return context if settings is context.settings else replace(context, settings=settings)

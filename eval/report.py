@@ -20,6 +20,7 @@ from proxycouncil.eval.metrics import Floats, risk_coverage, wilson
 from proxycouncil.eval.polls import LabelledPoll
 from proxycouncil.eval.revote import Revote, figures, revote
 from proxycouncil.eval.rules import RULES, Decider, Joint
+from proxycouncil.eval.seats import seat_sizes
 
 COMPARED = ("joint", "cold", "majority-best", "majority", "best", "log-odds")
 BINS = 15
@@ -34,6 +35,7 @@ def report(
     members: Sequence[str],
     *,
     fit_on: Sequence[LabelledPoll] | None = None,
+    records: Sequence[Mapping[str, Any]] = (),
     draws: int = 8,
     seed: int = 0,
 ) -> dict[str, Any]:
@@ -43,6 +45,8 @@ def report(
         cases: labelled polls.
         members: who votes.
         fit_on: other polls to fit on; None: five-fold cross-validation.
+        records: of a council's own runs what each case was made of: its sizes are then the first members in
+            the order in which they were routed, with what they cost.
         draws: councils of each size.
         seed: of their members' places.
     """
@@ -58,9 +62,23 @@ def report(
         "reliability": reliability(joint.confidence, joint.right),
         "risk_coverage": curve(joint),
         "per_member": list(per_member(joint)),
-        "sizes": list(sizes(marked, members, draws=draws, seed=seed)),
+        "sizes": _sizes(cases, members, records, draws=draws, seed=seed),
         "draws": draws,
     }
+
+
+def _sizes(
+    cases: Sequence[LabelledPoll],
+    members: Sequence[str],
+    records: Sequence[Mapping[str, Any]],
+    *,
+    draws: int,
+    seed: int,
+) -> list[dict[str, float]]:
+    if not records:
+        return list(sizes([case for case in cases if case.labelled], members, draws=draws, seed=seed))
+    kept = [(case, one) for case, one in zip(cases, records, strict=True) if case.labelled]
+    return seat_sizes([case for case, _ in kept], [one for _, one in kept], joint=_steady)
 
 
 def reliability(confidence: Floats, right: Floats, *, bins: int = BINS) -> list[dict[str, float]]:

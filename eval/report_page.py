@@ -47,8 +47,7 @@ def page(found: Mapping[str, Any], *, name: str) -> str:
         f"<style>{_STYLE}</style></head><body><h1>Votes: {escape(name)}</h1><p>{escape(lead)}</p>"
         f'<h2>Rules</h2>{_rules(found["rules"])}<div class="charts">{"".join(_charts(found))}</div>'
         f"<h2>Members</h2>{_members(found['per_member'])}"
-        f"<h2>One or many</h2><p>Means over at most {found['draws']} councils of each size; cost is one "
-        f"reading a member.</p>{_sizes(found['sizes'])}</body></html>\n"
+        f"<h2>One or many</h2><p>{_costs(found)}</p>{_sizes(found['sizes'])}</body></html>\n"
     )
 
 
@@ -101,11 +100,25 @@ def _members(rows: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
+def _costs(found: Mapping[str, Any]) -> str:
+    if "readings" in found["sizes"][0]:
+        return "The first members in the order in which they were routed; cost is a question's mean."
+    return f"Means over at most {found['draws']} councils of each size; cost is one reading a member."
+
+
 def _sizes(rows: Sequence[Mapping[str, Any]]) -> str:
     keys = ("joint", "majority", "best", "n_eff", "none_right")
+    costed = [key for key in ("readings", "tokens") if key in rows[0]]
     return _table(
-        ["members", "joint", "majority", "best member", "effective votes", "nobody right"],
-        [[f"{row['size']:.0f}", *(f"{row[key]:.3f}" for key in keys)] for row in rows],
+        ["members", "joint", "majority", "best member", "effective votes", "nobody right", *costed],
+        [
+            [
+                f"{row['size']:.0f}",
+                *(f"{row[key]:.3f}" for key in keys),
+                *(f"{row[key]:.1f}" for key in costed),
+            ]
+            for row in rows
+        ],
     )
 
 

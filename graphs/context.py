@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 from uuid import uuid4
 
+from proxycouncil.graphs.planning import Planner
 from proxycouncil.graphs.protocols import Generator, Searcher, SlateForm, SlateOrder
 from proxycouncil.graphs.state import Ballot
 from proxycouncil.specialists.request import Pair, Shot
@@ -70,6 +71,8 @@ class Settings:
     """A JSON Schema as JSON text: answers are objects that fit it (see `structured`)."""
     stop: tuple[str, ...] = ()
     """A member's text ends before the first of these."""
+    plan: bool = False
+    """Whether a question of several parts is asked part by part."""
     members: tuple[str, ...] = ()
     """Ask just those, unless the question itself names some; empty: the router chooses."""
 
@@ -194,6 +197,8 @@ class CouncilContext:
     """Says which answers mean the same although their words differ; None: words and numbers decide alone."""
     shots: Callable[[str, str], tuple[Shot, ...]] | None = None
     """Examples for a member's name and a question. Blocks: called in a thread."""
+    planner: Planner | None = None
+    """Splits a question where `settings.plan` says so; None: by rule."""
     consultation: Consultation = field(default_factory=Consultation)
     new_turn: Callable[[], str] = lambda: uuid4().hex
     version: str | None = None

@@ -1,5 +1,7 @@
 """The state machine: understand → route → consult (one per member) → vote → [reconsider → vote] → decide.
 
+A question with a plan goes round once for each of its parts: decide → proceed → route, until all are decided.
+
 The nodes are plain functions of state and context that stand in their own modules; this one only ties
 them to LangGraph. The graph comes uncompiled, so that an application adds its own checkpointer, store
 or surrounding graph.
@@ -8,7 +10,7 @@ or surrounding graph.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from time import perf_counter
 from typing import Any, TypeAlias
 
@@ -22,6 +24,7 @@ from proxycouncil.graphs.context import CouncilContext, Emit
 from proxycouncil.graphs.decide import decide, decide_as_told
 from proxycouncil.graphs.doubt import dossier, doubtful
 from proxycouncil.graphs.early import settled
+from proxycouncil.graphs.planning import composed, missing, next_question, planned, said, turns
 from proxycouncil.graphs.reconsider import in_dispute, in_force, reconsider
 from proxycouncil.graphs.route import route
 from proxycouncil.graphs.run_settings import RunSettings
@@ -34,6 +37,10 @@ from proxycouncil.graphs.state import (
     Decision,
     ExcerptRecord,
     Message,
+    Part,
+    PartRecord,
+    Plan,
+    Route,
 )
 from proxycouncil.graphs.understand import stand_alone
 from proxycouncil.graphs.vote import count, fitted_vote, nobody_asked
@@ -78,7 +85,9 @@ def create_council_graph(
     graph.add_edge("consult", "vote")
     graph.add_conditional_edges("vote", _settle, ["reconsider", "decide"])
     graph.add_edge("reconsider", "vote")
-    graph.add_edge("decide", END)
+    graph.add_node("proceed", _bound(_proceed, "proceed", context))
+    graph.add_conditional_edges("decide", _after_decision, ["proceed", END])
+    graph.add_conditional_edges("proceed", _after_part, ["route", END])
     return graph
 
 
@@ -108,14 +117,31 @@ async def _context(brought: object, given: Given) -> CouncilContext:
     return brought.apply(context) if isinstance(brought, RunSettings) else context
 
 
-async def _understand(state: CouncilState, context: CouncilContext, _: Emit) -> Update:
-    """Begin a turn: a new id, no ballots of the last one, a question that stands alone."""
-    question = state["question"]
-    return {
+async def _understand(state: CouncilState, context: CouncilContext, emit: Emit) -> Update:
+    """Begin a turn: a new id, no ballots of the last one, a question that stands alone, and its plan."""
+    question = stand_alone(state["question"], turns(state.get("history", [])))
+    plan = await _plan(question, state, context)
+    begun: Update = {
         "turn": context.new_turn(),
-        "standalone": stand_alone(question, state.get("history", [])),
+        "standalone": question,
         "ballots": Overwrite([]),
+        "sub_questions": [],
+        "plan": plan,
+        "parts": [],
     }
+    if plan is None:
+        return begun
+    emit({"type": "plan", "plan": plan})
+    return {**begun, "standalone": next_question(plan, [])}
+
+
+async def _plan(question: str, state: CouncilState, context: CouncilContext) -> Plan | None:
+    given = state.get("sub_questions") or []
+    if not (given or context.settings.plan):
+        return None
+    if context.planner is None:
+        return planned(question, given=given)
+    return await asyncio.to_thread(planned, question, given=given, planner=context.planner)
 
 
 async def _route(state: CouncilState, context: CouncilContext, emit: Emit) -> Update:
@@ -244,8 +270,65 @@ async def _decide(state: CouncilState, context: CouncilContext, _: Emit) -> Upda
             choice=choice,
             calibration=context.calibrated("confidence"),
         )
+    if state.get("plan"):
+        return {"decision": decision}
     history = [*state.get("history", []), _message(state, decision)]
     return {"decision": decision, "history": history[-HISTORY_TURNS:]}
+
+
+async def _after_decision(state: CouncilState) -> str:
+    return "proceed" if state.get("plan") else END
+
+
+async def _after_part(state: CouncilState) -> str:
+    plan = state["plan"]
+    return "route" if plan and len(state["parts"]) < len(plan["steps"]) else END
+
+
+async def _proceed(state: CouncilState, context: CouncilContext, emit: Emit) -> Update:
+    """Keep the part that was decided; go on to the next that can be asked, or to what all say together."""
+    plan = state["plan"]
+    if plan is None:
+        raise RuntimeError("there is no plan to go on with")
+    records = [*state["parts"], _part_record(state, plan)]
+    parts = [record["part"] for record in records]
+    _tell(parts, plan, emit)
+    while len(parts) < len(plan["steps"]):
+        turn = context.new_turn()
+        question = next_question(plan, parts)
+        if question is not None:
+            return {"parts": records, "turn": turn, "standalone": question, "ballots": Overwrite([])}
+        records.append(_unasked(state, plan, parts, turn))
+        parts.append(records[-1]["part"])
+        _tell(parts, plan, emit)
+    decision = composed(parts)
+    whole = CouncilState({**state, "standalone": plan["standalone"]})
+    history = [*state.get("history", []), {**_message(whole, decision), "parts": said(parts)}]
+    return {
+        "parts": records,
+        "standalone": plan["standalone"],
+        "decision": decision,
+        "history": history[-HISTORY_TURNS:],
+    }
+
+
+def _tell(parts: Sequence[Part], plan: Plan, emit: Emit) -> None:
+    emit({"type": "part", "number": len(parts), "of": len(plan["steps"]), "part": parts[-1]})
+
+
+def _part_record(state: CouncilState, plan: Plan) -> PartRecord:
+    step = plan["steps"][len(state["parts"])]
+    part = Part(**step, standalone=state["standalone"], decision=state["decision"])
+    ballots = [ballot for ballot in state["ballots"] if ballot["turn"] == state["turn"]]
+    return PartRecord(part=part, route=state["route"], ballots=ballots, tally=state["tally"])
+
+
+def _unasked(state: CouncilState, plan: Plan, parts: Sequence[Part], turn: str) -> PartRecord:
+    """A step without the answer that it needs."""
+    step = plan["steps"][len(parts)]
+    part = Part(**step, standalone=step["question"], decision=missing(plan, parts))
+    nobody = Route({**state["route"], "members": []})
+    return PartRecord(part=part, route=nobody, ballots=[], tally=nobody_asked(nobody, turn))
 
 
 def _message(state: CouncilState, decision: Decision) -> Message:

@@ -21,7 +21,7 @@ _VOTING = ("cross_scoring", "signals", "reconsider_below")
 
 _OF_SETTINGS = (
     "members", "ask_at_most", "mass", "ballots", "deadline_s", "quorum", "target_risk", "excerpts",
-    "max_new_tokens", "temperature", "stop", *_VOTING,
+    "max_new_tokens", "temperature", "stop", "plan", *_VOTING,
 )  # fmt: skip
 
 AtLeastOne = Annotated[int, Field(ge=1)]
@@ -63,6 +63,8 @@ class RunSettings(BaseModel):
     """0 is greedy."""
     stop: tuple[str, ...] | None = None
     """A text ends before the first of these."""
+    plan: bool | None = None
+    """Whether a question of several parts is asked part by part."""
     answer_schema: dict[str, Any] | None = None
     """A JSON Schema: members answer with objects that fit it, decoded under its grammar; needs the extra
     `grammar`. Their fields are voted on together."""

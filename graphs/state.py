@@ -56,6 +56,16 @@ class Message(TypedDict):
     standalone: str
     answer: str
     subject: str
+    parts: NotRequired[list[Said]]
+    """Where the question was asked in parts: each, in its order."""
+
+
+class Said(TypedDict):
+    """One part of a turn, for whoever reads the conversation."""
+
+    standalone: str
+    answer: str
+    subject: str
 
 
 class Route(TypedDict):
@@ -215,7 +225,8 @@ class Dissent(TypedDict):
 
 
 class Decision(TypedDict):
-    """What the council says. `text` is a ballot's verbatim words, "" unless it answers."""
+    """What the council says. `text` is a ballot's verbatim words, "" unless it answers; where a question was
+    asked in parts, their answers under numbers."""
 
     outcome: Outcome
     text: str
@@ -226,6 +237,43 @@ class Decision(TypedDict):
     dissent: list[Dissent]
     reason: str
     degraded: bool
+
+
+class PlanStep(TypedDict):
+    """One sub-question of a plan."""
+
+    question: str
+    """As planned: "When was he born?"; `{1}` stands for the answer to step 1."""
+    needs: list[int]
+    """Steps, counted from 1, without whose answers it can't be asked."""
+
+
+class Plan(TypedDict):
+    """A question of several parts and what is asked instead, in this order."""
+
+    standalone: str
+    """The whole question."""
+    steps: list[PlanStep]
+    made_by: Literal["rules", "model", "caller"]
+
+
+class Part(TypedDict):
+    """A step of a plan once it is decided."""
+
+    question: str
+    standalone: str
+    """As it was asked, with the answers it needs filled in."""
+    needs: list[int]
+    decision: Decision
+
+
+class PartRecord(TypedDict):
+    """A decided step with everything behind it; ballots carry the turn of their own step."""
+
+    part: Part
+    route: Route
+    ballots: list[Ballot]
+    tally: Tally
 
 
 class CouncilState(TypedDict, total=False):
@@ -247,6 +295,12 @@ class CouncilState(TypedDict, total=False):
     """Of this turn, or of one before it."""
     decision: Decision
     history: list[Message]
+    sub_questions: list[str]
+    """A plan given by the caller; used up by the turn that it came with."""
+    plan: Plan | None
+    """None: the question is asked whole."""
+    parts: list[PartRecord]
+    """The steps of the plan that are decided."""
 
 
 class Assignment(TypedDict):
@@ -264,11 +318,13 @@ class CouncilInput(TypedDict, total=False):
     """What a caller puts in; `members` asks just those.
 
     `history` is for callers that keep the conversation themselves; without it the checkpointer's is used.
+    `sub_questions` are asked instead of the question, one after another (see `planning`).
     """
 
     question: str
     members: list[str]
     history: list[Message]
+    sub_questions: list[str]
 
 
 class CouncilOutput(TypedDict, total=False):
@@ -279,3 +335,5 @@ class CouncilOutput(TypedDict, total=False):
     ballots: list[Ballot]
     tally: Tally
     decision: Decision
+    plan: Plan | None
+    parts: list[PartRecord]

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO, TypeAlias
 
@@ -43,6 +44,14 @@ def ask(
         str | None, typer.Option("--file", "-f", help="One question a line, or - for stdin.")
     ] = None,
     members: Annotated[str | None, typer.Option("--members", "-m", help="Ask just those: a,b.")] = None,
+    plan: Annotated[
+        bool | None,
+        typer.Option("--plan/--no-plan", help="Ask a question of several parts part by part."),
+    ] = None,
+    parts: Annotated[
+        list[str] | None,
+        typer.Option("--part", help="A part to ask instead, again for each; {1} is the first one's answer."),
+    ] = None,
     config: ConfigFile = None,
     timings: Annotated[bool, typer.Option("--timings", help="Show where the time went.")] = False,
     save: Annotated[
@@ -61,9 +70,13 @@ def ask(
     """
     from proxycouncil.council.cli.reporting import JsonReporter, TextReporter
     from proxycouncil.council.cli.tokens import TokensReporter, check_page
+    from proxycouncil.council.questions import Question
 
     if question is not None and file is not None:
         raise UsageError("a question and --file exclude each other", hint="leave one of them out")
+    if parts and (file is not None or plan is False):
+        raise UsageError("--part goes with one question", hint="leave --file and --no-plan out")
+    wish = tuple(parts) if parts else plan
     if tokens or page:
         check_page(page, several=file is not None)
     process = process_of(ctx)
@@ -78,13 +91,11 @@ def ask(
         if tokens or page:
             reporter = TokensReporter(reporter, council, show=tokens, page=page)
         if asked is not None:
-            code = _ask_one(
-                asked, council, reporter, thread=thread, members=chosen, timings=timings, runs=runs
-            )
+            put = Question(asked, thread, members=chosen, plan=wish)
+            code = _ask_one(put, council, reporter, timings=timings, runs=runs)
         else:
-            code = _ask_file(
-                str(file), council, reporter, thread=thread, members=chosen, timings=timings, runs=runs
-            )
+            like = Question("", thread, members=chosen, plan=wish)
+            code = _ask_file(str(file), council, reporter, like=like, timings=timings, runs=runs)
     if timings:
         _show_total(process)
     raise typer.Exit(code)
@@ -112,26 +123,22 @@ def _members(names: str | None, council: Council) -> tuple[str, ...]:
 
 
 def _ask_one(
-    question: str,
+    question: Question,
     council: Council,
     reporter: Reporter,
     *,
-    thread: str | None,
-    members: tuple[str, ...],
     timings: bool,
     runs: Runs | None,
 ) -> int:
     """One question: events as they happen, or where it is timed or saved all at once."""
     from proxycouncil.council.events import DecisionEvent
-    from proxycouncil.council.questions import Question
 
     if timings or runs:
-        put = iter([Question(question, thread, members=members)])
-        questions = runs.put(put) if runs else put
-        answers = (council.ask(one.text, thread=one.thread, members=one.members) for one in questions)
+        questions = runs.put(iter([question])) if runs else iter([question])
+        answers = (council.ask(one) for one in questions)
         return _report(runs.keep(answers) if runs else answers, reporter, timings=timings)
     failed = False
-    for event in council.stream(question, thread=thread, members=members):
+    for event in council.stream(question):
         reporter.show(event)
         failed = isinstance(event, DecisionEvent) and event.outcome == "error"
     return ALL_FAILED if failed else 0
@@ -142,15 +149,18 @@ def _ask_file(
     council: Council,
     reporter: Reporter,
     *,
-    thread: str | None,
-    members: tuple[str, ...],
+    like: Question,
     timings: bool,
     runs: Runs | None,
 ) -> int:
-    """Every line of a file; a pipe is answered line by line, so that the other end may wait for each."""
+    """Every line of a file, put as `like` is.
+
+    A pipe is answered line by line, so that the other end may wait for each.
+    """
     at_once = 1 if file == "-" else _AT_ONCE
     with _opened(file) as lines:
-        questions = read_questions(lines, thread=thread, members=members)
+        read = read_questions(lines, thread=like.thread, members=like.members)
+        questions = (replace(one, plan=like.plan) for one in read)
         answers = council.ask_many(runs.put(questions) if runs else questions, at_once=at_once)
         return _report(runs.keep(answers) if runs else answers, reporter, timings=timings)
 

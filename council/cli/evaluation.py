@@ -13,6 +13,7 @@ import typer
 
 from proxycouncil.council.cli.pairs import pairs
 from proxycouncil.council.cli.running import ConfigFile, Debug, process_of
+from proxycouncil.council.cli.two_part import two_part
 from proxycouncil.errors import UsageError
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def create_group() -> typer.Typer:
     group.callback()(_group)
     group.command("starter")(starter)
     group.command("pairs")(pairs)
+    group.command("two-part")(two_part)
     return group
 
 

@@ -148,5 +148,6 @@ def graph(
 ) -> None:
     """Print the state machine as Mermaid."""
     from proxycouncil.graphs.council_graph import create_council_graph
+    from proxycouncil.graphs.drawing import mermaid
 
-    typer.echo(create_council_graph().compile().get_graph().draw_mermaid(), nl=False)
+    typer.echo(mermaid(create_council_graph()), nl=False)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from proxycouncil.council.council import Council
-    from proxycouncil.council.long_reading import Focus, Result
+    from proxycouncil.council.long_reading import Result
     from proxycouncil.council.reading_plan import Step
     from proxycouncil.council.rendering import Locate
     from proxycouncil.retrieval.library import Library
@@ -48,7 +48,7 @@ def read(
 
     Each step is a question that the council votes on, and is cited: find, list, count, compare, summarise.
     """
-    from proxycouncil.council.long_reading import Focus, LongReading, readers_of
+    from proxycouncil.council.long_reading import Focus, LongReading, readers_of, reading_council
     from proxycouncil.council.reading_plan import format_plan
     from proxycouncil.council.rendering import place_of
 
@@ -59,7 +59,7 @@ def read(
     with process_of(ctx).open(config) as council, _library(file, council) as library:
         focus = Focus(library, [name for name in council.members if name != "general"])
         members = readers_of(council, question or steps[0].text)
-        with _reading_council(council, focus) as reading:
+        with reading_council(council, focus) as reading:
             results = LongReading(reading, focus, library, members).carry_out(steps)
             _tell(results, partial(place_of, find=library.resolve), as_json=as_json)
 
@@ -97,15 +97,6 @@ def _library(file: Path, council: Council) -> Library:
         library.close()
         raise
     return library
-
-
-def _reading_council(council: Council, focus: Focus) -> Council:
-    """The same members and models before another shelf; confidences fitted on the first don't hold there."""
-    from proxycouncil.council.council import Council
-
-    deliberation = council.config.council.model_copy(update={"calibration": None, "checkpoints": None})
-    config = council.config.model_copy(update={"council": deliberation})
-    return Council(config, generator=council.generator, searcher=focus)
 
 
 def _tell(results: Iterable[Result], locate: Locate, *, as_json: bool) -> None:

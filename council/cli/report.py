@@ -35,13 +35,23 @@ def report(
     names = named(members)
     cases = read_polls(file, members=names)
     fitted_on = None if fit is None else read_polls(fit, members=names)
-    found = measured(cases, names or members_of(cases), fit_on=fitted_on, draws=draws)
+    found = measured(
+        cases, names or members_of(cases), fit_on=fitted_on, records=_own_runs(file), draws=draws
+    )
     if html is not None:
         _write_page(html, found, file.name)
     if as_json:
         typer.echo(json.dumps(found))
     else:
         _print(found)
+
+
+def _own_runs(file: Path) -> list[dict[str, Any]]:
+    """The lines of a council's own runs, which say who was asked in which order; none of any other file."""
+    from proxycouncil.eval.splits import read_records
+
+    records = list(read_records(file))
+    return records if all("route" in record and "ballots" in record for record in records) else []
 
 
 def _write_page(target: Path, found: dict[str, Any], name: str) -> None:
@@ -77,10 +87,13 @@ def _print(found: dict[str, Any]) -> None:
     answered = plain_table("share answered", "wrong among those", "from confidence")
     for row in _spread(found["risk_coverage"]):
         answered.add_row(f"{row['coverage']:.3f}", f"{row['risk']:.3f}", f"{row['threshold']:.3f}")
-    sizes = plain_table("members", "joint", "majority", "best member", "effective votes", "nobody right")
+    costed = [key for key in ("readings", "tokens") if key in found["sizes"][0]]
+    headings = ("joint", "majority", "best member", "effective votes", "nobody right", *costed)
+    sizes = plain_table("first members asked" if costed else "members", *headings)
     for row in found["sizes"]:
         keys = ("joint", "majority", "best", "n_eff", "none_right")
-        sizes.add_row(str(row["size"]), *(f"{row[key]:.3f}" for key in keys))
+        costs = [f"{row[key]:.1f}" for key in costed]
+        sizes.add_row(str(row["size"]), *(f"{row[key]:.3f}" for key in keys), *costs)
     for table in (rules, each, bins, answered, sizes):
         console.print(table, crop=False)
         console.print()

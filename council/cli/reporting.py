@@ -11,6 +11,8 @@ from proxycouncil.council.events import (
     BallotEvent,
     CouncilEvent,
     DecisionEvent,
+    PartEvent,
+    PlanEvent,
     RouteEvent,
     VoteEvent,
 )
@@ -22,6 +24,8 @@ from proxycouncil.council.rendering import (
     dissent_lines,
     numbered_answer,
     one_line,
+    part_line,
+    plan_lines,
     verdict,
 )
 
@@ -65,6 +69,11 @@ class TextReporter:
     def show(self, event: CouncilEvent) -> None:
         """Progress; or the decision."""
         match event:
+            case PlanEvent():
+                for line in plan_lines(event.plan):
+                    self._progress.print(line)
+            case PartEvent():
+                self._progress.print(part_line(event.number, event.of, event.part))
             case RouteEvent():
                 self._progress.print(asked_line(event.route))
             case BallotEvent():
@@ -94,9 +103,20 @@ class TextReporter:
 
 def events_of(answer: Answer) -> Iterator[CouncilEvent]:
     """The events that lead to an answer, without the tokens; a question that was never put has but one."""
-    if answer.route["members"] or answer.decision.outcome != "error":
-        yield RouteEvent(standalone=answer.decision.standalone, route=answer.route)
-        for ballot in answer.ballots:
-            yield BallotEvent(ballot=ballot)
-        yield VoteEvent(tally=answer.tally)
+    if answer.plan is not None:
+        yield PlanEvent(plan=answer.plan)
+        decided = answer.decision.parts
+        for number, (one, part) in enumerate(zip(answer.parts, decided, strict=True), start=1):
+            if one.route["members"] or one.decision.outcome != "error":
+                yield from _behind(one)
+            yield PartEvent(number=number, of=len(answer.plan["steps"]), part=part)
+    elif answer.route["members"] or answer.decision.outcome != "error":
+        yield from _behind(answer)
     yield answer.decision
+
+
+def _behind(answer: Answer) -> Iterator[CouncilEvent]:
+    yield RouteEvent(standalone=answer.decision.standalone, route=answer.route)
+    for ballot in answer.ballots:
+        yield BallotEvent(ballot=ballot)
+    yield VoteEvent(tally=answer.tally)
