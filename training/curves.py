@@ -24,6 +24,7 @@ NAMES = ("base", "antiexpert")
 
 def losses(work: Path, plot: Any) -> Figure:  # noqa: ANN401 (matplotlib.pyplot, imported late)
     """One panel a model; a run taken up again goes on in the same line."""
+    figure: Figure
     figure, panels = plot.subplots(1, len(NAMES), figsize=(10, 3.6), sharey=True)
     for name, panel in zip(NAMES, panels, strict=True):
         lines = [json.loads(line) for line in (work / f"{name}.jsonl").read_text("utf-8").splitlines()]
@@ -39,6 +40,7 @@ def losses(work: Path, plot: Any) -> Figure:  # noqa: ANN401 (matplotlib.pyplot,
 def alpha(measured: Path, plot: Any) -> Figure:  # noqa: ANN401
     """Right, and declined, of the reading set over the weight of the steering."""
     points = _tables(measured)["alpha"]
+    figure: Figure
     figure, panel = plot.subplots(figsize=(6, 3.6))
     for key in ("right", "declined"):
         _line(panel, [point["alpha"] for point in points], [point[key] for point in points], label=key)
@@ -51,6 +53,7 @@ def orders(measured: Path, plot: Any) -> Figure:  # noqa: ANN401
     """One panel a reader, one line an order, over the number of excerpts shown."""
     rows = _tables(measured)["retrieval"]["orders"]
     readers, arrangements = (list(dict.fromkeys(row[key] for row in rows)) for key in ("reader", "order"))
+    figure: Figure
     figure, panels = plot.subplots(1, len(readers), figsize=(10, 3.6), sharey=True)
     for reader, panel in zip(readers, panels, strict=True):
         for order in arrangements:
