@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from langgraph.graph import END
-
 if TYPE_CHECKING:
     from langchain_core.runnables.graph import Graph
     from langgraph.graph import StateGraph
@@ -21,6 +19,8 @@ def mermaid(graph: StateGraph[Any, Any, Any, Any]) -> str:
 
 def _ways(graph: StateGraph[Any, Any, Any, Any], drawn: Graph) -> set[tuple[str, str]]:
     """Every step that the graph was built with, and the last ones."""
+    from langgraph.graph import END
+
     branches = {
         (source, target)
         for source, found in graph.branches.items()
