@@ -117,6 +117,24 @@ def test_every_kind_of_step_is_carried_out_and_cited(tmp_path: Path, treaty: Pat
             assert TREATY[cited["start"] : cited["end"]] == cited["quote"]
 
 
+def test_a_step_that_points_back_gets_the_last_answer(tmp_path: Path, treaty: Path) -> None:
+    config = CouncilConfig.from_mapping(
+        {"family": {"base": "none", "antiexpert": "none"}, "generalist": {"expert": "none"},
+         "specialists": {"law": {"expert": "none"}}}
+    )  # fmt: skip
+    generator = FakeGenerator(replies)
+    with Library(tmp_path / "library", embedder=HashingEncoder()) as library:
+        library.ingest("document", treaty)
+        focus = Focus(library, ["law"])
+        with Council(config, generator=generator, searcher=focus) as council:
+            reading = LongReading(council, focus, library, ["general"])
+            first, _ = reading.carry_out(plan_by_rule("Which harbour signed in 1344, and when was it built?"))
+    assert {request.prompt.question for request in generator.requests} == {
+        "Which harbour signed in 1344?",
+        f"When was {first.items[0]} built?",
+    }
+
+
 def test_plan_only_reads_nothing(treaty: Path, capsys) -> None:
     assert run(["read", str(treaty), "Who signed?", "--plan-only"], Process()) == 0
     assert capsys.readouterr().out == "1. find: Who signed?\n"
