@@ -193,6 +193,13 @@ class FewShotConfig(Section):
     """Tokens of the base that they may take together; what comes after is left out."""
 
 
+class MemoryConfig(Section):
+    """What users asked to remember, read in all of their conversations; off unless a store is named."""
+
+    store: CheckpointUrl | None = None
+    """`sqlite:///FILE` or `postgresql://…`, where LangGraph's store keeps it; unset: nothing is."""
+
+
 class DeliberationConfig(Section):
     """Who is asked, how long, and when the council dares to answer."""
 
@@ -241,6 +248,7 @@ class CouncilConfig(Section):
     generalist: MemberConfig = MemberConfig()
     retrieval: RetrievalConfig = Field(default_factory=dict, validate_default=True)
     few_shot: FewShotConfig = FewShotConfig()
+    memory: MemoryConfig = MemoryConfig()
     council: DeliberationConfig = DeliberationConfig()
     _directory: Path = PrivateAttr(default_factory=Path.cwd)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import threading
-from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator
 from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
+
+from typing_extensions import Unpack
 
 from proxycouncil.closing import AsyncClosing
 from proxycouncil.council.assembly import Opening, OpeningEngine, open_engine, open_library
@@ -20,7 +21,8 @@ from proxycouncil.council.config import CouncilConfig
 from proxycouncil.council.conversations import Conversations
 from proxycouncil.council.events import Answer, CouncilEvent, failed_answer
 from proxycouncil.council.live import Live
-from proxycouncil.council.questions import Question, as_question, cleaned
+from proxycouncil.council.memories import Memories
+from proxycouncil.council.questions import Asked, Question, as_question, cleaned
 from proxycouncil.council.renewal import renewed
 from proxycouncil.council.shelves import Shelves
 from proxycouncil.council.turns import Emit, Turns, ignore
@@ -30,6 +32,7 @@ from proxycouncil.specialists.request import Pair, Prompt, Request, Sampling
 
 if TYPE_CHECKING:
     from langchain_core.tools import BaseTool
+    from langgraph.store.base import BaseStore
 
     from proxycouncil.graphs.context import CouncilContext
     from proxycouncil.graphs.protocols import Generator as Writer
@@ -54,6 +57,7 @@ class Council(AsyncClosing):
         searcher: finds instead of the library that the settings name; or a function that opens one.
         origin: what opens the same council again, "starter" or the path of a council.toml; "": nothing does.
         version: the promoted version whose parts the settings name; see docs/versions.md.
+        store: LangGraph's store for what users ask to remember, instead of the one that `[memory]` names.
     """
 
     def __init__(
@@ -64,6 +68,7 @@ class Council(AsyncClosing):
         searcher: Searcher | Callable[[], Searcher] | None = None,
         origin: str = "",
         version: str | None = None,
+        store: BaseStore | None = None,
     ) -> None:
         self.origin = origin
         self._engine = Opening(lambda: open_engine(config), name="council-engine")
@@ -74,7 +79,9 @@ class Council(AsyncClosing):
         self._live = Live(config, version=version, shelves=self._shelves(config))
         self._renewing = threading.Lock()
         self._loop = BackgroundLoop("council")
-        self._conversations = Conversations(lambda: self.config.council.checkpoints)
+        self._store = store
+        self._conversations = Conversations(lambda: self.config.council.checkpoints, memory=self._memory)
+        self.memories = Memories(self._loop, self._conversations.store)
         self._turns = Turns(self._conversations, self._begin, self._context, self._check)
         self._alphas: dict[str, float] = {}
 
@@ -201,44 +208,34 @@ class Council(AsyncClosing):
         """
         return self._context(self._live, settings, thread)
 
-    def ask(
-        self, question: str | Question, *, thread: str | None = None, members: Sequence[str] | None = None
-    ) -> Answer:
+    def ask(self, question: str | Question, **asked: Unpack[Asked]) -> Answer:
         """Answer a question.
 
         Args:
             question: in plain words; or a `Question`, which says everything itself.
-            thread: name of a conversation: follow-ups are understood in its light.
-            members: ask just those; by default the router chooses.
+            asked: `thread`, the name of a conversation, in whose light follow-ups are understood; `members`
+                to ask just those, by default the router chooses; `user`, whose memories are read.
 
         Raises:
             QuestionError: empty, or too long to be a question.
             UnknownDomainError: a member that does not exist.
             CouncilError: weights or index can't be opened.
         """
-        return self._loop.run(self._run(as_question(question, thread, members=members), ignore))
+        return self._loop.run(self._run(as_question(question, **asked), ignore))
 
-    async def aask(
-        self, question: str | Question, *, thread: str | None = None, members: Sequence[str] | None = None
-    ) -> Answer:
+    async def aask(self, question: str | Question, **asked: Unpack[Asked]) -> Answer:
         """As `ask`."""
-        return await asyncio.wrap_future(
-            self._loop.submit(self._run(as_question(question, thread, members=members), ignore))
-        )
+        return await asyncio.wrap_future(self._loop.submit(self._run(as_question(question, **asked), ignore)))
 
-    def stream(
-        self, question: str | Question, *, thread: str | None = None, members: Sequence[str] | None = None
-    ) -> Generator[CouncilEvent, None, None]:
+    def stream(self, question: str | Question, **asked: Unpack[Asked]) -> Generator[CouncilEvent, None, None]:
         """Events as they happen, the decision last. Closing the iterator stops the members."""
-        asked = as_question(question, thread, members=members)
-        return self._loop.stream(lambda emit: self._run(asked, emit))
+        put = as_question(question, **asked)
+        return self._loop.stream(lambda emit: self._run(put, emit))
 
-    def astream(
-        self, question: str | Question, *, thread: str | None = None, members: Sequence[str] | None = None
-    ) -> AsyncGenerator[CouncilEvent, None]:
+    def astream(self, question: str | Question, **asked: Unpack[Asked]) -> AsyncGenerator[CouncilEvent, None]:
         """As `stream`."""
-        asked = as_question(question, thread, members=members)
-        return self._loop.astream(lambda emit: self._run(asked, emit))
+        put = as_question(question, **asked)
+        return self._loop.astream(lambda emit: self._run(put, emit))
 
     def write(self, request: Request) -> Generator[Event, None, None]:
         """One text by the council's models, outside any vote: what is written, then its `Generation`."""
@@ -283,18 +280,8 @@ class Council(AsyncClosing):
 
         A question that can't be asked becomes an answer with outcome `error`; the others go on.
         """
-        waiting: list[concurrent.futures.Future[Answer]] = []
-        try:
-            for one in questions:
-                question = one if isinstance(one, Question) else Question(one)
-                waiting.append(self._loop.submit(self._run_safely(question)))
-                if len(waiting) >= at_once:
-                    yield waiting.pop(0).result()
-            while waiting:
-                yield waiting.pop(0).result()
-        finally:
-            for future in waiting:
-                future.cancel()
+        put = (one if isinstance(one, Question) else Question(one) for one in questions)
+        return self._loop.in_order((self._run_safely(one) for one in put), at_once=at_once)
 
     def history(self, thread: str) -> list[Message]:
         """The decided turns of a conversation, oldest first."""
@@ -374,6 +361,9 @@ class Council(AsyncClosing):
 
     def _conversations_folder(self) -> Path | None:
         return beside(self.config.council.checkpoints)
+
+    def _memory(self) -> str | BaseStore | None:
+        return self.config.memory.store if self._store is None else self._store
 
     def _embedder(self) -> TextEncoder | str:
         return self._live.shelves.embedder()

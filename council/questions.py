@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from typing_extensions import TypedDict, Unpack
+
 from proxycouncil.errors import QuestionError
 
 if TYPE_CHECKING:
@@ -30,6 +32,8 @@ class Question:
     history: tuple[Message, ...] = ()
     settings: RunSettings | None = None
     """What this question sets otherwise than the council."""
+    user: str | None = None
+    """Whose memories are read; None: nobody's."""
     id: str = ""
     """Names the question where its answer is saved."""
     marking: Mapping[str, Any] = field(default_factory=dict)
@@ -41,11 +45,20 @@ class Question:
         return {**given, "history": list(self.history)} if self.history else given
 
 
-def as_question(
-    question: str | Question, thread: str | None = None, *, members: Sequence[str] | None = None
-) -> Question:
+class Asked(TypedDict, total=False):
+    """What a question that is given as text may say beside it; fields as in `Question`."""
+
+    thread: str | None
+    members: Sequence[str] | None
+    user: str | None
+
+
+def as_question(question: str | Question, **asked: Unpack[Asked]) -> Question:
     """A `Question` as it is, or one made of its text."""
-    return question if isinstance(question, Question) else Question(question, thread, tuple(members or ()))
+    if isinstance(question, Question):
+        return question
+    members = tuple(asked.get("members") or ())
+    return Question(question, asked.get("thread"), members, user=asked.get("user"))
 
 
 def cleaned(text: str) -> str:

@@ -58,6 +58,9 @@ class RunSettings(BaseModel):
     """A JSON Schema: members answer with objects that fit it, decoded under its grammar; needs the extra
     `grammar`. Their fields are voted on together."""
 
+    user: str | None = None
+    """Whose memories are read, where the council has a store."""
+
     def apply(self, context: CouncilContext) -> CouncilContext:
         """The context as this run wants it.
 
@@ -79,7 +82,12 @@ class RunSettings(BaseModel):
             name: _steered(member, self.alphas[name]) if name in self.alphas else member
             for name, member in context.members.items()
         }
-        return replace(context, settings=replace(context.settings, **changed), members=members)
+        return replace(
+            context,
+            settings=replace(context.settings, **changed),
+            members=members,
+            user=self.user or context.user,
+        )
 
 
 def _steered(member: Member, alpha: float) -> Member:
