@@ -20,6 +20,14 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+def nothing_remembered() -> UsageError:
+    """What is said where memory is off."""
+    return UsageError(
+        "this council remembers nothing",
+        hint='council.toml: [memory] store = "sqlite:///memory.db"',
+    )
+
+
 class Memories:
     """Of one council: each user's are read in the turns of that user alone (`ask(…, user=…)`).
 
@@ -56,10 +64,7 @@ class Memories:
         async def run() -> T:
             store = await self._store()
             if store is None:
-                raise UsageError(
-                    "this council remembers nothing",
-                    hint='[memory] store = "sqlite:///memory.db" in council.toml lets it',
-                )
+                raise nothing_remembered()
             return await work(store)
 
         return self._loop.run(run())

@@ -6,12 +6,13 @@ import json
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TextIO, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TextIO, TypeAlias
 
 import typer
 
-from proxycouncil.council.cli.running import ConfigFile, Debug, Process, locator, process_of
+from proxycouncil.council.cli.running import ConfigFile, Debug, Process, User, locator, process_of, user_of
 from proxycouncil.errors import UnknownDomainError, UsageError
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def ask(
     thread: Annotated[
         str | None, typer.Option("--thread", help="Name of a conversation, for follow-ups.")
     ] = None,
+    user: User = None,
     tokens: Tokens = False,
     page: TokensPage = None,
     debug: Debug = False,  # noqa: ARG001 (its callback keeps it)
@@ -71,20 +73,16 @@ def ask(
     with ExitStack() as stack:
         runs = stack.enter_context(_saved(save)) if save else None
         council = stack.enter_context(process.open(config))
-        chosen = _members(members, council)
+        asking = _Asking(thread, _members(members, council), user_of(user, council))
         reporter: Reporter = (
             JsonReporter() if as_json else TextReporter(locate=locator(council), several=file is not None)
         )
         if tokens or page:
             reporter = TokensReporter(reporter, council, show=tokens, page=page)
         if asked is not None:
-            code = _ask_one(
-                asked, council, reporter, thread=thread, members=chosen, timings=timings, runs=runs
-            )
+            code = _ask_one(asking.question(asked), council, reporter, timings=timings, runs=runs)
         else:
-            code = _ask_file(
-                str(file), council, reporter, thread=thread, members=chosen, timings=timings, runs=runs
-            )
+            code = _ask_file(str(file), council, reporter, asking=asking, timings=timings, runs=runs)
     if timings:
         _show_total(process)
     raise typer.Exit(code)
@@ -112,26 +110,22 @@ def _members(names: str | None, council: Council) -> tuple[str, ...]:
 
 
 def _ask_one(
-    question: str,
+    question: Question,
     council: Council,
     reporter: Reporter,
     *,
-    thread: str | None,
-    members: tuple[str, ...],
     timings: bool,
     runs: Runs | None,
 ) -> int:
     """One question: events as they happen, or where it is timed or saved all at once."""
     from proxycouncil.council.events import DecisionEvent
-    from proxycouncil.council.questions import Question
 
     if timings or runs:
-        put = iter([Question(question, thread, members=members)])
-        questions = runs.put(put) if runs else put
-        answers = (council.ask(one.text, thread=one.thread, members=one.members) for one in questions)
+        put = iter([question])
+        answers = (council.ask(one) for one in (runs.put(put) if runs else put))
         return _report(runs.keep(answers) if runs else answers, reporter, timings=timings)
     failed = False
-    for event in council.stream(question, thread=thread, members=members):
+    for event in council.stream(question):
         reporter.show(event)
         failed = isinstance(event, DecisionEvent) and event.outcome == "error"
     return ALL_FAILED if failed else 0
@@ -142,15 +136,14 @@ def _ask_file(
     council: Council,
     reporter: Reporter,
     *,
-    thread: str | None,
-    members: tuple[str, ...],
+    asking: _Asking,
     timings: bool,
     runs: Runs | None,
 ) -> int:
     """Every line of a file; a pipe is answered line by line, so that the other end may wait for each."""
     at_once = 1 if file == "-" else _AT_ONCE
     with _opened(file) as lines:
-        questions = read_questions(lines, thread=thread, members=members)
+        questions = read_questions(lines, asking)
         answers = council.ask_many(runs.put(questions) if runs else questions, at_once=at_once)
         return _report(runs.keep(answers) if runs else answers, reporter, timings=timings)
 
@@ -185,28 +178,41 @@ def _opened(file: str) -> Iterator[TextIO]:
         yield opened
 
 
-def read_questions(
-    lines: Iterable[str], *, thread: str | None = None, members: tuple[str, ...] = ()
-) -> Iterator[Question]:
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """What all questions of one command have in common."""
+
+    thread: str | None = None
+    members: tuple[str, ...] = ()
+    user: str | None = None
+
+    def question(self, text: str, **more: Any) -> Question:  # noqa: ANN401 (fields of several kinds)
+        """One of them."""
+        from proxycouncil.council.questions import Question
+
+        return Question(text, **{"thread": self.thread, "members": self.members, "user": self.user, **more})
+
+
+_ALONE = _Asking()
+
+
+def read_questions(lines: Iterable[str], asking: _Asking = _ALONE) -> Iterator[Question]:
     """A question for every line, so that answers can be matched by their number; also for a blank one.
 
     A line that is a JSON object gives `question` and, if it likes, `thread`; all else is taken as it is. What
     else it holds (`id`, `accepted`, `gold`, …) goes along to where answers are saved and nowhere else.
     """
-    from proxycouncil.council.questions import Question
-
     for line in lines:
         text = line.removesuffix("\n").removesuffix("\r")
         fields = _json_object(text)
         if fields is None:
-            yield Question(text, thread, members=members)
+            yield asking.question(text)
         else:
             named = fields.get("thread")
             put = fields.get("question")
-            yield Question(
+            yield asking.question(
                 _whole(put) if isinstance(put, str) else "",
-                thread if named is None else _whole(str(named)),
-                members=members,
+                thread=asking.thread if named is None else _whole(str(named)),
                 id=str(fields.get("id", "")),
                 marking=fields,
             )
