@@ -1,5 +1,6 @@
 """Long-term memory: off by default, one user's alone, in any of LangGraph's stores, also somebody else's."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypedDict
@@ -162,7 +163,6 @@ def test_the_chat_remembers_lists_and_forgets(tmp_path, capsys):
     ]  # fmt: skip
     with council_with(store) as council:
         feedback = Feedback(tmp_path / "feedback.jsonl")
-        import sys
 
         console = console_for(sys.stdout)
         Chat(
