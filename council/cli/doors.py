@@ -73,7 +73,9 @@ def _reload_on_hangup(app: FastAPI) -> None:
 def mcp(
     ctx: typer.Context,
     *,
-    transport: Annotated[Transport, typer.Option("--transport", "-t")] = Transport.STDIO,
+    transport: Annotated[
+        Transport, typer.Option("--transport", "-t", help="How clients reach it.")
+    ] = Transport.STDIO,
     host: Host = "127.0.0.1",
     port: Port = 8001,
     config: ConfigFile = None,
