@@ -3,9 +3,9 @@
     python -m benchmarks.shots [--limit N] [--form delimiters|plain] [--json FILE]
 
 The starter's test questions, each read once by the likeliest domain's expert at α = 1: the four best
-sentences alone; with the nearest examples of that domain's tuning part before them (`[few_shot]`, by similarity); and
-with further sentences instead, until they take as many tokens as the examples did. `--form plain` asks the
-same models in plain lines, as a family of the hub without a chat template is asked.
+sentences alone; with the nearest examples of that domain's tuning part before them (`[few_shot]`, by
+similarity); and with further sentences instead, until they take as many tokens as the examples did.
+`--form plain` asks the same models in plain lines, as a hub's family without a chat template is asked.
 """
 
 from __future__ import annotations
