@@ -57,7 +57,8 @@ class Council(AsyncClosing):
         searcher: finds instead of the library that the settings name; or a function that opens one.
         origin: what opens the same council again, "starter" or the path of a council.toml; "": nothing does.
         version: the promoted version whose parts the settings name; see docs/versions.md.
-        store: LangGraph's store for what users ask to remember, instead of the one that `[memory]` names.
+        store: LangGraph's store for what users ask to remember, instead of the one that `[memory]` names; it
+            is used on this council's own event loop.
     """
 
     def __init__(
