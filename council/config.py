@@ -183,7 +183,7 @@ class RetrievalConfig(Section):
 
 
 class FewShotConfig(Section):
-    """Which examples of a specialist's `shots` enter its prompt, where the prompt format has a place."""
+    """Which examples of a specialist's `shots` enter its prompt."""
 
     select: Literal["similarity", "mmr", "length"] = "similarity"
     """The nearest; the nearest that differ among themselves; or the first of the file."""
