@@ -5,10 +5,13 @@ A command alone in its row says what its own help says first; several in one are
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import click
 from typer.core import TyperGroup
+
+if TYPE_CHECKING:
+    # Typer carries click inside.
+    from typer._click import Context, HelpFormatter
 
 SECTIONS: Final[dict[str, dict[str, str]]] = {
     "Ask": {
@@ -40,7 +43,7 @@ _COLUMNS: Final = 66
 class Screen(TyperGroup):
     """The group of all commands."""
 
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_options(self, ctx: Context, formatter: HelpFormatter) -> None:
         """The commands by section; what options there are, each command's help tells."""
         for heading, rows in SECTIONS.items():
             with formatter.section(heading):
@@ -49,6 +52,6 @@ class Screen(TyperGroup):
         formatter.write_paragraph()
         formatter.write_text("council COMMAND --help says more, council --version which one this is.")
 
-    def _said_by(self, ctx: click.Context, name: str) -> str:
+    def _said_by(self, ctx: Context, name: str) -> str:
         command = self.get_command(ctx, name)
         return command.get_short_help_str(limit=_COLUMNS) if command else ""
