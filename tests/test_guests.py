@@ -10,7 +10,8 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -54,24 +55,28 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         running.wait(60)
 
 
-async def client_of(server: str) -> Any:
+@asynccontextmanager
+async def client_of(server: str) -> AsyncIterator[Any]:
     """LangGraph's own client, once the server is up."""
     import httpx
     from langgraph_sdk import get_client
 
-    client = get_client(url=server, timeout=600)
-    for _ in range(600):
-        try:
-            await client.assistants.search()
-        except httpx.TransportError:
-            await asyncio.sleep(0.5)
-        else:
-            return client
-    raise TimeoutError("langgraph dev does not answer")
+    async with get_client(url=server, timeout=600) as client:
+        for _ in range(600):
+            try:
+                await client.assistants.search()
+                break
+            except httpx.TransportError:
+                await asyncio.sleep(0.5)
+        yield client
 
 
 async def test_langgraph_dev_serves_threads_settings_time_travel_and_memory(server):
-    client = await client_of(server)
+    async with client_of(server) as client:
+        await try_everything(client)
+
+
+async def try_everything(client: Any) -> None:
     [assistant] = await client.assistants.search()
     schemas = await client.assistants.get_schemas(assistant["assistant_id"])
     assert {"question", "members", "history"} == set(schemas["input_schema"]["properties"])
