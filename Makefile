@@ -6,7 +6,7 @@ TORCH_ARGS ?=
 export Q
 export HF_HUB_OFFLINE := 1
 
-.PHONY: ask chat test test-slow llama-server starter pictures lint types clean
+.PHONY: ask chat test test-slow langgraph-dev mcp-adapters llama-server starter pictures lint types clean
 
 .venv/.ready: pyproject.toml constraints.txt
 	@test -x $(PY) || $(PYTHON) -m venv .venv
@@ -36,6 +36,29 @@ test: lint types
 test-slow: .venv/.ready
 	$(PY) -m pytest -q -m slow
 
+# `langgraph dev` and langchain-mcp-adapters pin other versions of libraries that we use. Each gets an
+# environment of its own over .venv, is tried there, and from then on by `make test-slow`, too.
+langgraph-dev: .langgraph/.ready
+	$(PY) -m pytest -q -m slow tests/test_guests.py -k langgraph_dev
+
+mcp-adapters: .mcp-adapters/.ready
+	$(PY) -m pytest -q -m slow tests/test_guests.py -k mcp_adapters
+
+.langgraph/.ready: | .venv/.ready
+	$(call environment,.langgraph,'langgraph-cli[inmem]>=0.4.40')
+
+.mcp-adapters/.ready: | .venv/.ready
+	$(call environment,.mcp-adapters,'langchain-mcp-adapters>=0.3.2')
+
+# What is in .venv is seen in $(1) unless $(2) brings another version of it.
+SITE := import sysconfig; print(sysconfig.get_path("purelib"))
+define environment
+	$(PY) -m venv $(1)
+	echo "import site; site.addsitedir('$$($(PY) -c '$(SITE)')')" > "$$($(1)/bin/python -c '$(SITE)')/over.pth"
+	$(1)/bin/python -m pip install -q $(2)
+	@touch $(1)/.ready
+endef
+
 # llama.cpp's own server, from the source inside llama-cpp-python's sdist: with it `make test-slow` asks it, too.
 # Needs cmake and a C++ compiler.
 llama-server: .llama/bin/llama-server
@@ -61,4 +84,4 @@ pictures: .venv/.ready
 	$(PY) -m proxycouncil.council.cli.pictures docs/images
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
+	rm -rf .venv .langgraph .mcp-adapters .mypy_cache .ruff_cache .pytest_cache .hypothesis dist

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 from abc import abstractmethod
-from collections.abc import AsyncGenerator, Generator, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import AsyncGenerator, Generator, Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from typing_extensions import Unpack
 
 from proxycouncil.closing import AsyncClosing
 from proxycouncil.council.events import Answer, CouncilEvent, failed_answer
-from proxycouncil.council.questions import Question, as_question, cleaned
+from proxycouncil.council.questions import Asked, Question, as_question, cleaned
 from proxycouncil.council.turns import Emit, ignore
 from proxycouncil.errors import UsageError
 from proxycouncil.graphs.planning import planned
@@ -18,9 +19,6 @@ from proxycouncil.graphs.planning import planned
 if TYPE_CHECKING:
     from proxycouncil.council.background import BackgroundLoop
     from proxycouncil.graphs.planning import Planner
-
-PlanWish: TypeAlias = bool | Sequence[str] | None
-"""Whether to ask part by part, the parts to ask, or as the settings say."""
 
 
 class Asking(AsyncClosing):
@@ -52,20 +50,17 @@ class Asking(AsyncClosing):
     def ask(
         self,
         question: str | Question,
-        *,
-        thread: str | None = None,
-        members: Sequence[str] | None = None,
-        plan: PlanWish = None,
+        **asked: Unpack[Asked],
     ) -> Answer:
         """Answer a question.
 
         Args:
             question: in plain words; or a `Question`, which says everything itself.
-            thread: name of a conversation: follow-ups are understood in its light.
-            members: ask just those; by default the router chooses.
-            plan: True asks a question of several parts part by part, each voted on, its answer put into those
-                that need it; a list gives the parts to ask instead, where `{1}` stands for the answer to the
-                first. By default as `council.planner` says. See docs/planning.md.
+            asked: `thread`, the name of a conversation, in whose light follow-ups are understood; `members`
+                to ask just those, by default the router chooses; `user`, whose memories are read; `plan`:
+                True asks a question of several parts part by part, each voted on, its answer put into those
+                that need it, a list gives the parts to ask instead, where `{1}` stands for the answer to the
+                first, and by default it is as `council.planner` says (docs/planning.md).
 
         Raises:
             QuestionError: empty, or too long to be a question.
@@ -73,44 +68,33 @@ class Asking(AsyncClosing):
             UnknownDomainError: a member that does not exist.
             CouncilError: weights or index can't be opened.
         """
-        return self._loop.run(self._run(as_question(question, thread, members=members, plan=plan), ignore))
+        return self._loop.run(self._run(as_question(question, **asked), ignore))
 
     async def aask(
         self,
         question: str | Question,
-        *,
-        thread: str | None = None,
-        members: Sequence[str] | None = None,
-        plan: PlanWish = None,
+        **asked: Unpack[Asked],
     ) -> Answer:
         """As `ask`."""
-        return await asyncio.wrap_future(
-            self._loop.submit(self._run(as_question(question, thread, members=members, plan=plan), ignore))
-        )
+        return await asyncio.wrap_future(self._loop.submit(self._run(as_question(question, **asked), ignore)))
 
     def stream(
         self,
         question: str | Question,
-        *,
-        thread: str | None = None,
-        members: Sequence[str] | None = None,
-        plan: PlanWish = None,
+        **asked: Unpack[Asked],
     ) -> Generator[CouncilEvent, None, None]:
         """Events as they happen, the decision last. Closing the iterator stops the members."""
-        asked = as_question(question, thread, members=members, plan=plan)
-        return self._loop.stream(lambda emit: self._run(asked, emit))
+        put = as_question(question, **asked)
+        return self._loop.stream(lambda emit: self._run(put, emit))
 
     def astream(
         self,
         question: str | Question,
-        *,
-        thread: str | None = None,
-        members: Sequence[str] | None = None,
-        plan: PlanWish = None,
+        **asked: Unpack[Asked],
     ) -> AsyncGenerator[CouncilEvent, None]:
         """As `stream`."""
-        asked = as_question(question, thread, members=members, plan=plan)
-        return self._loop.astream(lambda emit: self._run(asked, emit))
+        put = as_question(question, **asked)
+        return self._loop.astream(lambda emit: self._run(put, emit))
 
     def ask_many(
         self,
@@ -122,18 +106,8 @@ class Asking(AsyncClosing):
 
         A question that can't be asked becomes an answer with outcome `error`; the others go on.
         """
-        waiting: list[concurrent.futures.Future[Answer]] = []
-        try:
-            for one in questions:
-                question = one if isinstance(one, Question) else Question(one)
-                waiting.append(self._loop.submit(self._run_safely(question)))
-                if len(waiting) >= at_once:
-                    yield waiting.pop(0).result()
-            while waiting:
-                yield waiting.pop(0).result()
-        finally:
-            for future in waiting:
-                future.cancel()
+        put = (one if isinstance(one, Question) else Question(one) for one in questions)
+        return self._loop.in_order((self._run_safely(one) for one in put), at_once=at_once)
 
     async def _run_safely(self, question: Question) -> Answer:
         try:

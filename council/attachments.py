@@ -12,12 +12,11 @@ import tempfile
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from proxycouncil.council.forwarding import ForwardingSearcher
 from proxycouncil.errors import LibraryWriteError, UsageError
+from proxycouncil.graphs.forwarding import ForwardingSearcher, widened
 from proxycouncil.retrieval.readers import read_document
 from proxycouncil.retrieval.slate import arrange, within_budget
 
@@ -142,20 +141,8 @@ class AttachedSearcher(ForwardingSearcher["Searcher"]):
         self.attached = attached
 
     def affinities(self, question: str) -> Mapping[str, Affinity]:
-        """The library's; what is attached widens what is in scope, and says nothing about which field it is.
-
-        Only the features that say whether any domain is right are raised, in all domains alike.
-        """
-        near = self.attached.affinities(question)[ATTACHED]
-        return {
-            domain: replace(
-                own,
-                mean3=max(own.mean3, near.mean3),
-                sentence=max(own.sentence, near.sentence),
-                bm25=max(own.bm25, near.bm25),
-            )
-            for domain, own in super().affinities(question).items()
-        }
+        """The library's; what is attached widens what is in scope."""
+        return widened(super().affinities(question), self.attached.affinities(question)[ATTACHED])
 
     def slate(
         self,

@@ -10,7 +10,8 @@ import asyncio
 import concurrent.futures
 import queue
 import threading
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable, Iterator
 from typing import Any, TypeAlias, TypeVar
 
 T = TypeVar("T")
@@ -71,6 +72,20 @@ class BackgroundLoop:
             future.result()
         finally:
             future.cancel()
+
+    def in_order(self, coroutines: Iterable[Coroutine[Any, Any, T]], *, at_once: int) -> Iterator[T]:
+        """Results in the order of the coroutines, `at_once` of them under way; closing cancels those."""
+        waiting: deque[concurrent.futures.Future[T]] = deque()
+        try:
+            for coroutine in coroutines:
+                waiting.append(self.submit(coroutine))
+                if len(waiting) >= at_once:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
 
     def close(self) -> None:
         """Cancel what still runs, stop the loop and wait for its thread."""

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from proxycouncil.council.forwarding import ForwardingSearcher
+from proxycouncil.graphs.forwarding import ForwardingSearcher
 from proxycouncil.graphs.protocols import SlateForm, SlateOrder
 
 if TYPE_CHECKING:

@@ -67,6 +67,7 @@ class Chat:
         console: where everything is shown.
         locate: where a citation can be looked up.
         feedback: where `/agree` and `/disagree` are kept; None: nowhere.
+        user: whose memories are read and written; None: nobody's.
         clock: seconds, for Ctrl-C twice.
     """
 
@@ -79,6 +80,7 @@ class Chat:
         console: Console,
         locate: Locate = place_of,
         feedback: Feedback | None = None,
+        user: str | None = None,
         clock: Callable[[], float] = monotonic,
     ) -> None:
         self.council = council
@@ -86,6 +88,7 @@ class Chat:
         self.console = console
         self.locate = locate
         self.feedback = feedback
+        self.user = user
         self.last: Answer | None = None
         self.answers: list[Answer] = []
         self.plan: bool | None = None
@@ -124,7 +127,7 @@ class Chat:
     def answer(self, question: str, *, members: tuple[str, ...] = (), plan: bool | None = None) -> None:
         """Ask, and show the ballots as they come, the vote and the decision."""
         wish = self.plan if plan is None else plan
-        events = self.council.stream(question, thread=self.thread, members=members, plan=wish)
+        events = self.council.stream(question, thread=self.thread, members=members, plan=wish, user=self.user)
         turn = _Turn(self._clock())
         later: list[CouncilEvent] = []
         try:

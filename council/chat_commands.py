@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from proxycouncil.council.memories import nothing_remembered
 from proxycouncil.council.rendering import ballots_table, one_line, pairs_table, plan_lines, sources_text
 from proxycouncil.council.steered import steered, tokenizer_of
 from proxycouncil.council.tokens_page import save_page, tokens_page
@@ -196,12 +197,42 @@ def _forget(chat: Chat, _: str) -> None:
     chat.say("this session's turns and attached files are deleted")
 
 
+def _remember(chat: Chat, rest: str) -> None:
+    chat.council.memories.add(_user(chat), rest)
+    chat.say(f"remembered for {chat.user}, in every session", style="dim")
+
+
+def _memories(chat: Chat, rest: str) -> None:
+    user = _user(chat)
+    kept = chat.council.memories.of(user)
+    if not rest:
+        chat.say("nothing is remembered" if not kept else f"remembered for {user}:")
+        for number, one in enumerate(kept, start=1):
+            about = f" ({one_line(one['about'])})" if one["about"] else ""
+            chat.say(f"{number}. {one_line(one['text'])}{about}")
+        return
+    word, _, number = rest.partition(" ")
+    if word != "drop" or not number.isdecimal() or not 1 <= int(number) <= len(kept):
+        raise UsageError(f"/memories does not take {rest}", hint="/memories, or /memories drop 2")
+    chat.council.memories.forget(user, kept[int(number) - 1]["key"])
+    chat.say("forgotten", style="dim")
+
+
+def _user(chat: Chat) -> str:
+    if chat.user is None:
+        raise nothing_remembered()
+    return chat.user
+
+
 def _agree(chat: Chat, _: str) -> None:
     _label(chat, right=True)
 
 
 def _disagree(chat: Chat, rest: str) -> None:
     _label(chat, right=False, accepted=(rest,) if rest else ())
+    if rest and chat.user is not None:
+        chat.council.memories.add(chat.user, rest, about=_last(chat).decision.standalone)
+        chat.say(f"and remembered for {chat.user}", style="dim")
 
 
 def _label(chat: Chat, *, right: bool, accepted: Sequence[str] = ()) -> None:
@@ -254,6 +285,8 @@ COMMANDS: tuple[SlashCommand, ...] = (
     SlashCommand("/export", "FILE", "write it as .md or .html, with sources and dissent", _export),
     SlashCommand("/attach", "[FILE]", "let members read a document, in this session only", _attach),
     SlashCommand("/forget", "", "delete this session's turns and what was attached", _forget),
+    SlashCommand("/remember", "TEXT", "keep a fact for you, read in all of your sessions", _remember),
+    SlashCommand("/memories", "[drop N]", "what is remembered for you; forget one of it", _memories),
     SlashCommand("/agree", "", "the last answer was right: kept as a labelled question", _agree),
     SlashCommand("/disagree", "[RIGHT]", "it was wrong; say what is right, if you know", _disagree),
     SlashCommand("/help", "", "this list", _help),

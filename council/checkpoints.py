@@ -1,17 +1,19 @@
-"""Where conversations are kept: in memory unless the settings name a database."""
+"""Where conversations are kept, in memory unless the settings name a database; and long-term memory."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from proxycouncil.errors import ConfigError
 
 if TYPE_CHECKING:
     from langgraph.checkpoint.base import BaseCheckpointSaver
+    from langgraph.store.base import BaseStore
+    from psycopg_pool import AsyncConnectionPool
 
 _SQLITE = "sqlite:///"
 _POSTGRES = ("postgresql://", "postgres://")
@@ -35,6 +37,17 @@ def open_saver(url: str | None) -> AbstractAsyncContextManager[BaseCheckpointSav
         f"conversations can't be kept in {url.partition(':')[0]}",
         hint="use sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE",
     )
+
+
+def open_store(url: str) -> AbstractAsyncContextManager[BaseStore]:
+    """A LangGraph store for `sqlite:///FILE` or `postgresql://…`.
+
+    Raises:
+        ConfigError: no such database can be used; said without its password.
+    """
+    if url.startswith(_SQLITE):
+        return _sqlite_store(Path(url.removeprefix(_SQLITE)))
+    return _postgres_store(url)
 
 
 def beside(url: str | None) -> Path | None:
@@ -62,10 +75,48 @@ async def _sqlite(file: Path) -> AsyncIterator[BaseCheckpointSaver[str]]:
 
 
 @asynccontextmanager
+async def _sqlite_store(file: Path) -> AsyncIterator[BaseStore]:
+    import sqlite3
+
+    from langgraph.store.sqlite.aio import AsyncSqliteStore
+
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        async with AsyncSqliteStore.from_conn_string(str(file)) as store:
+            await store.setup()
+            yield store
+    except (OSError, sqlite3.OperationalError) as error:
+        raise ConfigError(
+            f"{file} can't keep what is remembered: {error}",
+            hint="free space, mend its rights, or memory.store",
+        ) from error
+
+
+@asynccontextmanager
 async def _postgres(url: str) -> AsyncIterator[BaseCheckpointSaver[str]]:
+    async with _pool(url, setting="council.checkpoints") as pool:
+        from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+
+        saver = AsyncPostgresSaver(pool)
+        await saver.setup()
+        yield saver
+
+
+@asynccontextmanager
+async def _postgres_store(url: str) -> AsyncIterator[BaseStore]:
+    async with _pool(url, setting="memory.store") as pool:
+        from langgraph.store.postgres.aio import AsyncPostgresStore
+
+        store = AsyncPostgresStore(pool)
+        await store.setup()
+        yield store
+
+
+@asynccontextmanager
+async def _pool(url: str, *, setting: str) -> AsyncIterator[AsyncConnectionPool[Any]]:
     """A pool rather than one connection: it outlives a restart of the server."""
     try:
-        from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+        import langgraph.checkpoint.postgres  # noqa: F401 (comes with the same extra)
         from psycopg.rows import dict_row
         from psycopg_pool import AsyncConnectionPool, PoolTimeout
     except ImportError as error:
@@ -73,13 +124,13 @@ async def _postgres(url: str) -> AsyncIterator[BaseCheckpointSaver[str]]:
             f"PostgreSQL needs a package that is missing: {error.name}",
             hint="pip install 'proxycouncil[postgres]'",
         ) from error
-    pool = AsyncConnectionPool(
+    pool: AsyncConnectionPool[Any] = AsyncConnectionPool(
         url,
         max_size=_CONNECTIONS,
         min_size=1,
         open=False,
         check=AsyncConnectionPool.check_connection,
-        # What the checkpointer asks for: its migrations can't run inside a transaction.
+        # What LangGraph asks for: its migrations can't run inside a transaction.
         kwargs={"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row},
     )
     try:
@@ -88,12 +139,10 @@ async def _postgres(url: str) -> AsyncIterator[BaseCheckpointSaver[str]]:
         await pool.close()
         raise ConfigError(
             f"no PostgreSQL server answers at {_shown(url)}",
-            hint="start it, or mend council.checkpoints; user, password and database must be right too",
+            hint=f"start it, or mend {setting}; user, password and database must be right too",
         ) from error
     async with pool:
-        saver = AsyncPostgresSaver(pool)  # type: ignore[arg-type]  # the rows' type lies in kwargs
-        await saver.setup()
-        yield saver
+        yield pool
 
 
 def _shown(url: str) -> str:

@@ -190,7 +190,7 @@ class RetrievalConfig(Section):
 
 
 class FewShotConfig(Section):
-    """Which examples of a specialist's `shots` enter its prompt, where the prompt format has a place."""
+    """Which examples of a specialist's `shots` enter its prompt."""
 
     select: Literal["similarity", "mmr", "length"] = "similarity"
     """The nearest; the nearest that differ among themselves; or the first of the file."""
@@ -198,6 +198,13 @@ class FewShotConfig(Section):
     """Examples at most."""
     budget_tokens: Positive = 256
     """Tokens of the base that they may take together; what comes after is left out."""
+
+
+class MemoryConfig(Section):
+    """What users asked to remember, read in all of their conversations; off unless a store is named."""
+
+    store: CheckpointUrl | None = None
+    """`sqlite:///FILE` or `postgresql://…`, where LangGraph's store keeps it; unset: nothing is."""
 
 
 class DeliberationConfig(Section):
@@ -261,6 +268,7 @@ class CouncilConfig(Section):
     generalist: MemberConfig = MemberConfig()
     retrieval: RetrievalConfig = Field(default_factory=dict, validate_default=True)
     few_shot: FewShotConfig = FewShotConfig()
+    memory: MemoryConfig = MemoryConfig()
     council: DeliberationConfig = DeliberationConfig()
     vote: VoteConfig = VoteConfig()
     _directory: Path = PrivateAttr(default_factory=Path.cwd)

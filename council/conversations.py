@@ -1,4 +1,4 @@
-"""The compiled graph, with its memory and without; and who may speak next in each conversation."""
+"""The compiled graph, with its checkpointer and without; who may speak next in each conversation."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
     from langgraph.graph.state import CompiledStateGraph
+    from langgraph.store.base import BaseStore
 
     from proxycouncil.graphs.state import Message
 
@@ -20,10 +21,14 @@ class Conversations:
 
     Args:
         checkpoints: says where conversations are kept; None: gone with the process.
+        memory: says where long-term memory is kept, or is the store; None: there is none.
     """
 
-    def __init__(self, checkpoints: Callable[[], str | None]) -> None:
-        self._checkpoints = checkpoints
+    def __init__(
+        self, checkpoints: Callable[[], str | None], *, memory: Callable[[], str | BaseStore | None]
+    ) -> None:
+        self._checkpoints, self._memory = checkpoints, memory
+        self._store: BaseStore | None = None
         self._resources = AsyncExitStack()
         self._graphs: dict[bool, CompiledStateGraph[Any, Any, Any, Any]] = {}
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -40,8 +45,14 @@ class Conversations:
                 from proxycouncil.graphs.council_graph import create_council_graph
 
                 saver = await self._saver() if remembers else None
-                self._graphs[remembers] = create_council_graph().compile(checkpointer=saver)
+                store = await self._opened_store()
+                self._graphs[remembers] = create_council_graph().compile(checkpointer=saver, store=store)
             return self._graphs[remembers]
+
+    async def store(self) -> BaseStore | None:
+        """Long-term memory; None where there is none."""
+        async with self._compiling:
+            return await self._opened_store()
 
     async def history(self, thread: str) -> list[Message]:
         """The decided turns of a conversation, oldest first."""
@@ -65,11 +76,20 @@ class Conversations:
         """Let go of the database."""
         await self._resources.aclose()
         self._graphs.clear()
+        self._store = None
 
     def forget_loop(self) -> None:
         """The event loop is gone, and a lock belongs to the loop it was waited for on."""
         self._turns.clear()
         self._compiling = asyncio.Lock()
+
+    async def _opened_store(self) -> BaseStore | None:
+        memory = self._memory()
+        if self._store is None and isinstance(memory, str):
+            from proxycouncil.council.checkpoints import open_store
+
+            self._store = await self._resources.enter_async_context(open_store(memory))
+        return self._store if isinstance(memory, str) else memory
 
     async def _saver(self) -> Any:  # noqa: ANN401 (BaseCheckpointSaver, heavy)
         from proxycouncil.council.checkpoints import open_saver

@@ -17,6 +17,7 @@ from proxycouncil.council.config import CouncilConfig
 from proxycouncil.council.conversations import Conversations
 from proxycouncil.council.events import Answer
 from proxycouncil.council.live import Live
+from proxycouncil.council.memories import Memories
 from proxycouncil.council.questions import Question, checked
 from proxycouncil.council.renewal import renewed
 from proxycouncil.council.shelves import Shelves
@@ -27,6 +28,7 @@ from proxycouncil.specialists.request import Pair, Prompt, Request, Sampling
 
 if TYPE_CHECKING:
     from langchain_core.tools import BaseTool
+    from langgraph.store.base import BaseStore
 
     from proxycouncil.graphs.context import CouncilContext
     from proxycouncil.graphs.planning import Planner
@@ -52,6 +54,8 @@ class Council(Asking):
         searcher: finds instead of the library that the settings name; or a function that opens one.
         origin: what opens the same council again, "starter" or the path of a council.toml; "": nothing does.
         version: the promoted version whose parts the settings name; see docs/versions.md.
+        store: LangGraph's store for what users ask to remember, instead of the one that `[memory]` names; it
+            is used on this council's own event loop.
     """
 
     def __init__(
@@ -62,6 +66,7 @@ class Council(Asking):
         searcher: Searcher | Callable[[], Searcher] | None = None,
         origin: str = "",
         version: str | None = None,
+        store: BaseStore | None = None,
     ) -> None:
         self.origin = origin
         self._engine = Opening(lambda: open_engine(config), name="council-engine")
@@ -72,7 +77,9 @@ class Council(Asking):
         self._live = Live(config, version=version, shelves=self._shelves(config))
         self._renewing = threading.Lock()
         self._loop = BackgroundLoop("council")
-        self._conversations = Conversations(lambda: self.config.council.checkpoints)
+        self._store = store
+        self._conversations = Conversations(lambda: self.config.council.checkpoints, memory=self._memory)
+        self.memories = Memories(self._loop, self._conversations.store)
         self._turns = Turns(self._conversations, self._begin, self._context, self._check)
         self._alphas: dict[str, float] = {}
 
@@ -308,6 +315,9 @@ class Council(Asking):
 
     def _conversations_folder(self) -> Path | None:
         return beside(self.config.council.checkpoints)
+
+    def _memory(self) -> str | BaseStore | None:
+        return self.config.memory.store if self._store is None else self._store
 
     def _embedder(self) -> TextEncoder | str:
         return self._live.shelves.embedder()

@@ -19,6 +19,7 @@ from proxycouncil import __version__
 from proxycouncil.council.events import BallotEvent, CouncilEvent, DecisionEvent, MemberStartEvent
 from proxycouncil.council.langchain.tool import description_of
 from proxycouncil.council.questions import Question, cleaned
+from proxycouncil.council.versions.following import Follower
 from proxycouncil.errors import CouncilError, CouncilFailedError
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ class Told(BaseModel):
     reason: str
     sources: list[Source]
     dissent: list[str]
+    version: str | None = None
+    """Of the council's promoted versions, which answered."""
 
 
 class Found(BaseModel):
@@ -58,10 +61,15 @@ class Found(BaseModel):
     passages: list[Source]
 
 
-def create_server(council: Council) -> MCPServer:
-    """The server: `ask_council`, `ask_NAME` for every member, `search_library`."""
+def create_server(council: Council, *, look_every_s: float = 1.0) -> MCPServer:
+    """The server: `ask_council`, `ask_NAME` for every member, `search_library`.
+
+    While it runs, promoted versions are taken over; it looks for one that often.
+    """
+    follower = Follower(council, every_s=look_every_s)
     server: MCPServer = MCPServer(
         "council",
+        lifespan=lambda _: follower.running(),
         version=__version__,
         instructions="Answers rest on the council's documents and cite them; it says when it does not know.",
     )
@@ -163,4 +171,5 @@ def _told(decision: DecisionEvent) -> Told:
             for one in decision.citations
         ],
         dissent=[lost["text"] for lost in decision.dissent],
+        version=decision.version,
     )

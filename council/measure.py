@@ -121,7 +121,7 @@ class Bench:
     def arms(self, only: Sequence[str] = ()) -> Mapping[str, Answerer]:
         """Every arm by name, in the order of the table; `only` keeps some of them."""
         council, searcher = self.council, self.council.library
-        nearest = _nearest_specialist(council)
+        nearest = nearest_specialist(council)
         shelf = Shelf(searcher, nearest)
         single = {name: ReadingArm(self._reader(how), shelf) for name, how in _STEERINGS.items()}
         every: dict[str, Answerer] = {
@@ -179,7 +179,7 @@ class Bench:
         limit = min(self.limit or SWEPT_QUESTIONS, SWEPT_QUESTIONS)
         questions = questions_table.load_material(questions_folder(), limit=limit).inside
         readers = {"base": self._reader(unsteered), "proxy 1": self._reader(steered(1.0))}
-        shelf = Shelf(self.council.library, _nearest_specialist(self.council))
+        shelf = Shelf(self.council.library, nearest_specialist(self.council))
         sweep = Sweep.over(questions, shelf, readers)
         return {
             "questions": len(questions),
@@ -211,7 +211,7 @@ _STEERINGS: Mapping[str, Steering] = {
 }
 
 
-def _nearest_specialist(council: Council) -> Callable[[str], str]:
+def nearest_specialist(council: Council) -> Callable[[str], str]:
     """Question → the domain that the router finds likeliest, whether or not it would ask anybody."""
     searcher = council.library
     calibration = (council.calibration or {}).get("route")

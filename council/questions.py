@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from typing_extensions import TypedDict, Unpack
+
 from proxycouncil.errors import QuestionError
 from proxycouncil.graphs.planning import steps_of
 
@@ -34,6 +36,8 @@ class Question:
     plan: bool | tuple[str, ...] | None = None
     """Whether to ask it part by part, where it has several; or the parts to ask instead. None: as the
     settings say."""
+    user: str | None = None
+    """Whose memories are read; None: nobody's."""
     id: str = ""
     """Names the question where its answer is saved."""
     marking: Mapping[str, Any] = field(default_factory=dict)
@@ -47,18 +51,22 @@ class Question:
         return {**given, "history": list(self.history)} if self.history else given
 
 
-def as_question(
-    question: str | Question,
-    thread: str | None = None,
-    *,
-    members: Sequence[str] | None = None,
-    plan: bool | Sequence[str] | None = None,
-) -> Question:
+class Asked(TypedDict, total=False):
+    """What a question that is given as text may say beside it; fields as in `Question`."""
+
+    thread: str | None
+    members: Sequence[str] | None
+    plan: bool | Sequence[str] | None
+    user: str | None
+
+
+def as_question(question: str | Question, **asked: Unpack[Asked]) -> Question:
     """A `Question` as it is, or one made of its text."""
     if isinstance(question, Question):
         return question
+    members, plan = tuple(asked.get("members") or ()), asked.get("plan")
     parts = plan if plan is None or isinstance(plan, bool) else tuple(plan)
-    return Question(question, thread, tuple(members or ()), plan=parts)
+    return Question(question, asked.get("thread"), members, plan=parts, user=asked.get("user"))
 
 
 def checked(question: Question) -> Question:

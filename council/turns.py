@@ -121,6 +121,8 @@ class Turns:
         asked = live, question.settings, question.thread
         ready = live.ready(question.thread)
         context = self.context(*asked) if ready else await asyncio.to_thread(self.context, *asked)
+        if question.user is not None:
+            context = replace(context, user=question.user)
         settings = context.settings
         if question.thread is None:  # Nothing remembers it until somebody has decided.
             settings = replace(settings, ask_between=None)

@@ -8,13 +8,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from uuid import uuid4
 
 from proxycouncil.graphs.planning import Planner
 from proxycouncil.graphs.protocols import Generator, Searcher, SlateForm, SlateOrder
 from proxycouncil.graphs.state import Ballot
 from proxycouncil.specialists.request import Pair, Shot
+
+if TYPE_CHECKING:
+    from langgraph.store.base import BaseStore
 
 GENERALIST = "general"
 
@@ -205,6 +208,10 @@ class CouncilContext:
     """Which version of the council this is; None: none was promoted."""
     hold: object = None
     """What must stay open for as long as this context is used: a version that has been replaced since."""
+    user: str | None = None
+    """Whose memories are read; None: nobody's."""
+    store: BaseStore | None = None
+    """Where memories lie: the store that the graph was compiled with; None: there is no memory."""
     emit: Emit | None = None
     """Takes progress events at once, from any thread; None: they go into LangGraph's custom stream."""
 

@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from time import perf_counter
 from typing import Any, TypeAlias
 
+from langgraph.config import get_config
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Overwrite, Send, interrupt
@@ -24,6 +26,7 @@ from proxycouncil.graphs.context import CouncilContext, Emit
 from proxycouncil.graphs.decide import decide, decide_as_told
 from proxycouncil.graphs.doubt import dossier, doubtful
 from proxycouncil.graphs.early import settled
+from proxycouncil.graphs.memory import memories, recalled, remembering
 from proxycouncil.graphs.planning import composed, missing, next_question, planned, said, turns
 from proxycouncil.graphs.reconsider import in_dispute, in_force, reconsider
 from proxycouncil.graphs.route import route
@@ -36,6 +39,7 @@ from proxycouncil.graphs.state import (
     CouncilState,
     Decision,
     ExcerptRecord,
+    Memory,
     Message,
     Part,
     PartRecord,
@@ -95,7 +99,7 @@ def _bound(node: Node, name: str, given: Given) -> Callable[..., Awaitable[Updat
     """The node as LangGraph calls it; its duration is reported as a `stage` event."""
 
     async def run(state: CouncilState | Assignment, runtime: Runtime[Any]) -> Update:
-        context = await _context(runtime.context, given)
+        context = _with_memory(await _context(runtime.context, given), runtime)
         emit = context.emit or runtime.stream_writer
         started = perf_counter()
         update = await node(state, context, emit)
@@ -115,6 +119,17 @@ async def _context(brought: object, given: Given) -> CouncilContext:
     if context is None:
         raise TypeError("the council graph needs a CouncilContext: graph.ainvoke(…, context=…)")
     return brought.apply(context) if isinstance(brought, RunSettings) else context
+
+
+def _with_memory(context: CouncilContext, runtime: Runtime[Any]) -> CouncilContext:
+    """The context with the store that the graph was compiled with, or the surrounding graph's.
+
+    A surrounding graph that keeps its own context names the user where LangGraph's own examples do.
+    """
+    if runtime.store is None:
+        return context
+    user = context.user or get_config().get("configurable", {}).get("user_id")
+    return replace(context, store=runtime.store, user=None if user is None else str(user))
 
 
 async def _understand(state: CouncilState, context: CouncilContext, emit: Emit) -> Update:
@@ -146,13 +161,18 @@ async def _plan(question: str, state: CouncilState, context: CouncilContext) -> 
 
 async def _route(state: CouncilState, context: CouncilContext, emit: Emit) -> Update:
     """Choose members and the slate that all of them read first."""
+    known: list[Memory] = []
+    if context.store is not None and context.user:
+        known = await memories(context.store, context.user)
     # In one thread: each way there and back costs as much as the choice itself.
-    return await asyncio.to_thread(_routed, state, context, emit)
+    return await asyncio.to_thread(_routed, state, known, context, emit)
 
 
-def _routed(state: CouncilState, context: CouncilContext, emit: Emit) -> Update:
+def _routed(state: CouncilState, known: list[Memory], context: CouncilContext, emit: Emit) -> Update:
     question = state["standalone"]
     settings = context.settings
+    recalls = recalled(known, question, context.searcher)
+    context = replace(context, searcher=remembering(context.searcher, recalls))
     chosen = route(
         question,
         context.searcher.affinities(question),
@@ -164,9 +184,10 @@ def _routed(state: CouncilState, context: CouncilContext, emit: Emit) -> Update:
         members=state.get("members") or list(settings.members) or None,
     )
     emit({"type": "route", "standalone": question, "route": chosen})
+    update = {"route": chosen, "slate": [], "recalls": recalls}
     if not chosen["members"]:
-        return {"route": chosen, "slate": [], "tally": nobody_asked(chosen, state["turn"])}
-    return {"route": chosen, "slate": _shared_slate(question, chosen["members"], context)}
+        return {**update, "tally": nobody_asked(chosen, state["turn"])}
+    return {**update, "slate": _shared_slate(question, chosen["members"], context)}
 
 
 def _shared_slate(question: str, members: list[str], context: CouncilContext) -> list[ExcerptRecord]:
@@ -198,6 +219,7 @@ async def _dispatch(state: CouncilState) -> list[Send] | str:
             question=state["standalone"],
             slate=state["slate"],
             route=state["route"],
+            recalls=state.get("recalls", []),
         )
         for name in state["route"]["members"]
     ]
@@ -205,6 +227,7 @@ async def _dispatch(state: CouncilState) -> list[Send] | str:
 
 
 async def _consult(assignment: Assignment, context: CouncilContext, emit: Emit) -> Update:
+    context = replace(context, searcher=remembering(context.searcher, assignment.get("recalls", [])))
     ballots: list[Ballot] = await consult(assignment, context, emit)
     # Cross-scores move votes once all are in: no lead is safe before.
     if context.settings.early_stop and not context.settings.cross_scoring:

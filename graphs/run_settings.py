@@ -69,6 +69,9 @@ class RunSettings(BaseModel):
     """A JSON Schema: members answer with objects that fit it, decoded under its grammar; needs the extra
     `grammar`. Their fields are voted on together."""
 
+    user: str | None = None
+    """Whose memories are read, where the council has a store."""
+
     def apply(self, context: CouncilContext) -> CouncilContext:
         """The context as this run wants it.
 
@@ -97,7 +100,9 @@ class RunSettings(BaseModel):
         stale = (
             tuple(sorted({*context.stale, "settings"})) if moved and context.calibration else context.stale
         )
-        return replace(context, settings=settings, members=members, stale=tuple(sorted(stale)))
+        return replace(
+            context, settings=settings, members=members, stale=stale, user=self.user or context.user
+        )
 
 
 def _steered(member: Member, alpha: float) -> Member:

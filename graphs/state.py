@@ -49,6 +49,22 @@ class ExcerptRecord(TypedDict):
     score: float
 
 
+class Memory(TypedDict):
+    """What a user asked to remember; `about` is the question it answers, "" where it stands for itself."""
+
+    key: str
+    text: str
+    about: str
+    at: str
+    """When it was said: ISO 8601, UTC."""
+
+
+class Recalled(Memory):
+    """A memory that is near to the question."""
+
+    cosine: float
+
+
 class Message(TypedDict):
     """One turn of the conversation as it was decided; `subject` is the title of what was cited first."""
 
@@ -287,6 +303,8 @@ class CouncilState(TypedDict, total=False):
     route: Route
     slate: list[ExcerptRecord]
     """What every member reads first, the same text in the same order."""
+    recalls: list[Recalled]
+    """What the user once asked to remember and is near to the question."""
     ballots: Annotated[list[Ballot], operator.add]
     tally: Tally
     disputed: list[ExcerptRecord]
@@ -312,6 +330,8 @@ class Assignment(TypedDict):
     slate: list[ExcerptRecord]
     route: NotRequired[Route]
     """Who else was asked: whether this member's ballots settle the outcome depends on it."""
+    recalls: NotRequired[list[Recalled]]
+    """What its own slate holds beside the library's."""
 
 
 class CouncilInput(TypedDict, total=False):

@@ -64,7 +64,7 @@ class DelimiterFormat:
     """The starter's form: the question before the slate and again after it, a space after each delimiter.
 
     `<|question|> q<|passage|> Title: text<|passage|> Title: text<|question|> q<|answer|>`, answered by
-    ` answer<|end|>`.
+    ` answer<|end|>`. Examples stand before it as `<|question|> q<|answer|> answer<|end|>`.
     """
 
     stops: tuple[str, ...] = ()
@@ -86,7 +86,11 @@ class DelimiterFormat:
         if isinstance(prompt, str):
             return _plain_ids(self.encoder, prompt)
         question = self._piece(self._question, clean(prompt.question))
-        ids = [*self.encoder.prefix, *question]
+        ids = [*self.encoder.prefix]
+        for shot in prompt.shots:
+            ids += [*self._piece(self._question, clean(shot.question)), self._answer]
+            ids += self.target_ids(shot.answer)
+        ids += question
         for snippet in prompt.snippets:
             ids += self._piece(self._passage, _line(snippet))
         return [*ids, *question, self._answer]

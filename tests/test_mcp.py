@@ -1,7 +1,9 @@
 """`council mcp` by the official SDK's own client: in process, on stdio and over HTTP."""
 
 import asyncio
+import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -124,3 +126,34 @@ async def test_it_speaks_streamable_http():
 def test_http_is_for_this_machine_alone(capsys: Any):
     assert run(["mcp", "--transport", "http", "--host", "0.0.0.0"], Process(lambda _: council_of())) == 2
     assert "127.0.0.1" in capsys.readouterr().err
+
+
+def test_a_client_that_is_gone_is_no_fault():
+    environment = os.environ | {"PYTHONPATH": f"{ROOT / 'src'}:{ROOT / 'tests'}"}
+    pipe = subprocess.PIPE
+    command = [sys.executable, "-c", STDIO]
+    with subprocess.Popen(
+        command, stdin=pipe, stdout=pipe, stderr=pipe, env=environment, text=True
+    ) as server:
+        assert server.stdin is not None
+        assert server.stdout is not None
+        assert server.stderr is not None
+        hello = {
+            "protocolVersion": "2025-06-18",
+            "capabilities": {},
+            "clientInfo": {"name": "t", "version": "1"},
+        }
+        for message in (
+            {"id": 1, "method": "initialize", "params": hello},
+            {"method": "notifications/initialized"},
+        ):
+            server.stdin.write(json.dumps({"jsonrpc": "2.0", **message}) + "\n")
+        server.stdin.flush()
+        assert "serverInfo" in server.stdout.readline()
+        server.stdout.close()
+        server.stdin.write(json.dumps({"jsonrpc": "2.0", "id": 2, "method": "tools/list"}) + "\n")
+        server.stdin.close()
+        said = server.stderr.read()
+        assert server.wait() == 1
+    assert "error:" not in said
+    assert "Traceback" not in said

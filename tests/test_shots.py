@@ -120,6 +120,11 @@ def test_formats_show_them_as_data_between_instruction_and_passages() -> None:
     text = tokenizer.decode(ids)
     places = [text.index(piece) for piece in ("Be brief.", "Answer: a mark", "Passages:", "Question: Why?")]
     assert places == sorted(places)
-    # The starter's own form has no place for them.
+    # The starter's own form: before the slate, each ended as an answer is.
     starter = DelimiterFormat(tokenizer)
-    assert starter.encode(prompt) == starter.encode(Prompt("Why?", (Snippet("T", "x"),)))
+    ids, bare = starter.encode(prompt), starter.encode(Prompt("Why?", (Snippet("T", "x"),)))
+    assert ids[-len(bare) :] == bare
+    assert tokenizer.decode(ids[: -len(bare)]).replace(" ", "") == (
+        "<|question|>Whatis<|end|>?<|answer|>amark<|end|>"
+    )
+    assert ids.count(starter.end) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 import time
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 from councils import ANSWER, QUESTION
 from fakes import FakeGenerator, FakeSearcher, Script, question_of
+from mcp import Client
 from safetensors.numpy import save_file
 from serving import served
 from shelving import embedder, write_documents
@@ -24,6 +26,7 @@ from proxycouncil.council.cli.app import run
 from proxycouncil.council.cli.running import Process
 from proxycouncil.council.config import CouncilConfig
 from proxycouncil.council.council import Council
+from proxycouncil.council.mcp import create_server
 from proxycouncil.council.serve.app import create_app
 from proxycouncil.council.versions.making import damage, make_release
 from proxycouncil.council.versions.opening import open_config, split_reference
@@ -341,6 +344,20 @@ class TestServing:
             assert self.ask(url) == old
             page = httpx.get(f"{url}/metrics").text
             assert 'council_reloads_total{result="taken"} 2.0' in page
+
+    async def test_an_mcp_server_takes_it_over_too(self, file, slow):
+        async with Client(create_server(slow, look_every_s=0.05)) as client:
+
+            async def ask() -> Any:
+                found = await client.call_tool("ask_council", {"question": QUESTION})
+                return (found.structured_content or {})["version"]
+
+            assert await ask() == Store(file).current
+            write_expert(file.parent / "experts" / "economics", f"{ANSWER}.")
+            assert await asyncio.to_thread(promote, file) == 0
+            while slow.version != Store(file).current:
+                await asyncio.sleep(0.01)
+            assert await ask() == Store(file).current
 
     def test_what_cant_be_used_is_refused_and_the_old_goes_on(self, file, slow):
         old = slow.version

@@ -29,6 +29,7 @@ from proxycouncil.council.cli import (
     versions,
 )
 from proxycouncil.council.cli.running import Debug, Process, guarded
+from proxycouncil.council.cli.screen import Screen
 
 _FOR_THOSE_WHO_KNOW = frozenset({"debug", "show_completion", "install_completion", "version"})
 
@@ -53,6 +54,7 @@ def create_app() -> typer.Typer:
     """Every command under its name; nothing is imported or opened before one runs."""
     app = typer.Typer(
         name="council",
+        cls=Screen,
         no_args_is_help=True,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,

@@ -6,13 +6,13 @@ import json
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TextIO, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TextIO, TypeAlias
 
 import typer
 
-from proxycouncil.council.cli.running import ConfigFile, Debug, Process, locator, process_of
+from proxycouncil.council.cli.running import ConfigFile, Debug, Process, User, locator, process_of, user_of
 from proxycouncil.errors import UnknownDomainError, UsageError
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ def ask(
     thread: Annotated[
         str | None, typer.Option("--thread", help="Name of a conversation, for follow-ups.")
     ] = None,
+    user: User = None,
     tokens: Tokens = False,
     page: TokensPage = None,
     debug: Debug = False,  # noqa: ARG001 (its callback keeps it)
@@ -70,7 +71,6 @@ def ask(
     """
     from proxycouncil.council.cli.reporting import JsonReporter, TextReporter
     from proxycouncil.council.cli.tokens import TokensReporter, check_page
-    from proxycouncil.council.questions import Question
 
     if question is not None and file is not None:
         raise UsageError("a question and --file exclude each other", hint="leave one of them out")
@@ -84,18 +84,16 @@ def ask(
     with ExitStack() as stack:
         runs = stack.enter_context(_saved(save)) if save else None
         council = stack.enter_context(process.open(config))
-        chosen = _members(members, council)
+        asking = _Asking(thread, _members(members, council), user_of(user, council), wish)
         reporter: Reporter = (
             JsonReporter() if as_json else TextReporter(locate=locator(council), several=file is not None)
         )
         if tokens or page:
             reporter = TokensReporter(reporter, council, show=tokens, page=page)
         if asked is not None:
-            put = Question(asked, thread, members=chosen, plan=wish)
-            code = _ask_one(put, council, reporter, timings=timings, runs=runs)
+            code = _ask_one(asking.question(asked), council, reporter, timings=timings, runs=runs)
         else:
-            like = Question("", thread, members=chosen, plan=wish)
-            code = _ask_file(str(file), council, reporter, like=like, timings=timings, runs=runs)
+            code = _ask_file(str(file), council, reporter, asking=asking, timings=timings, runs=runs)
     if timings:
         _show_total(process)
     raise typer.Exit(code)
@@ -134,8 +132,8 @@ def _ask_one(
     from proxycouncil.council.events import DecisionEvent
 
     if timings or runs:
-        questions = runs.put(iter([question])) if runs else iter([question])
-        answers = (council.ask(one) for one in questions)
+        put = iter([question])
+        answers = (council.ask(one) for one in (runs.put(put) if runs else put))
         return _report(runs.keep(answers) if runs else answers, reporter, timings=timings)
     failed = False
     for event in council.stream(question):
@@ -149,18 +147,17 @@ def _ask_file(
     council: Council,
     reporter: Reporter,
     *,
-    like: Question,
+    asking: _Asking,
     timings: bool,
     runs: Runs | None,
 ) -> int:
-    """Every line of a file, put as `like` is.
+    """Every line of a file.
 
     A pipe is answered line by line, so that the other end may wait for each.
     """
     at_once = 1 if file == "-" else _AT_ONCE
     with _opened(file) as lines:
-        read = read_questions(lines, thread=like.thread, members=like.members)
-        questions = (replace(one, plan=like.plan) for one in read)
+        questions = read_questions(lines, asking)
         answers = council.ask_many(runs.put(questions) if runs else questions, at_once=at_once)
         return _report(runs.keep(answers) if runs else answers, reporter, timings=timings)
 
@@ -195,28 +192,42 @@ def _opened(file: str) -> Iterator[TextIO]:
         yield opened
 
 
-def read_questions(
-    lines: Iterable[str], *, thread: str | None = None, members: tuple[str, ...] = ()
-) -> Iterator[Question]:
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """What all questions of one command have in common."""
+
+    thread: str | None = None
+    members: tuple[str, ...] = ()
+    user: str | None = None
+    plan: bool | tuple[str, ...] | None = None
+
+    def question(self, text: str, **more: Any) -> Question:  # noqa: ANN401 (fields of several kinds)
+        """One of them."""
+        from proxycouncil.council.questions import Question
+
+        return Question(text, **{**asdict(self), **more})
+
+
+_ALONE = _Asking()
+
+
+def read_questions(lines: Iterable[str], asking: _Asking = _ALONE) -> Iterator[Question]:
     """A question for every line, so that answers can be matched by their number; also for a blank one.
 
     A line that is a JSON object gives `question` and, if it likes, `thread`; all else is taken as it is. What
     else it holds (`id`, `accepted`, `gold`, …) goes along to where answers are saved and nowhere else.
     """
-    from proxycouncil.council.questions import Question
-
     for line in lines:
         text = line.removesuffix("\n").removesuffix("\r")
         fields = _json_object(text)
         if fields is None:
-            yield Question(text, thread, members=members)
+            yield asking.question(text)
         else:
             named = fields.get("thread")
             put = fields.get("question")
-            yield Question(
+            yield asking.question(
                 _whole(put) if isinstance(put, str) else "",
-                thread if named is None else _whole(str(named)),
-                members=members,
+                thread=asking.thread if named is None else _whole(str(named)),
                 id=str(fields.get("id", "")),
                 marking=fields,
             )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from datetime import datetime
+from getpass import getuser
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from proxycouncil.council.chat_input import private_file
-from proxycouncil.council.cli.running import ConfigFile, Debug, locator, process_of
+from proxycouncil.council.cli.running import ConfigFile, Debug, User, locator, process_of, user_of
 from proxycouncil.errors import UsageError
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def chat(
     no_history: Annotated[
         bool, typer.Option("--no-history", help="Keep neither what was typed nor the session.")
     ] = False,
+    user: User = None,
     config: ConfigFile = None,
     debug: Debug = False,  # noqa: ARG001 (its callback keeps it)
 ) -> None:
@@ -53,6 +55,7 @@ def chat(
             console=console,
             locate=locator(council),
             feedback=Feedback(state / FEEDBACK) if state else None,
+            user=user_of(user, council, otherwise=getuser()),
         )
         if sys.stdout.isatty():
             talk.say(f"session {name}: ask, or /help", style="dim")

@@ -73,7 +73,9 @@ def _reload_on_hangup(app: FastAPI) -> None:
 def mcp(
     ctx: typer.Context,
     *,
-    transport: Annotated[Transport, typer.Option("--transport", "-t")] = Transport.STDIO,
+    transport: Annotated[
+        Transport, typer.Option("--transport", "-t", help="How clients reach it.")
+    ] = Transport.STDIO,
     host: Host = "127.0.0.1",
     port: Port = 8001,
     config: ConfigFile = None,
@@ -100,7 +102,13 @@ def _run_mcp(council: Council, transport: Transport, *, host: str, port: int) ->
     server = create_server(council)
     council.warm()
     if transport is Transport.STDIO:
-        server.run("stdio")
+        try:
+            server.run("stdio")
+        except BaseExceptionGroup as group:
+            # A client that is gone ends the server; nobody is left to be told of a fault.
+            if group.split(BrokenPipeError)[1] is not None:
+                raise
+            raise BrokenPipeError from group
     else:
         server.run("streamable-http", host=host, port=port)
 

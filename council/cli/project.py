@@ -38,7 +38,7 @@ def new(
     ] = None,
     debug: Debug = False,  # noqa: ARG001 (its callback keeps it)
 ) -> None:
-    """Make a council of your own: council.toml and folders.
+    """Make your own council: council.toml and folders.
 
     Without --family or --base it runs on the shipped starter family: at once, offline. Without --specialist
     it asks for one where there is a terminal.

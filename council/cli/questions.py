@@ -33,7 +33,7 @@ def questions(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder; by default questions beside council.toml.")
     ] = None,
-    seed: Annotated[int, typer.Option("--seed")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Another number gives another choice.")] = 0,
     config: ConfigFile = None,
     debug: Debug = False,  # noqa: ARG001 (its callback keeps it)
 ) -> None:

@@ -111,6 +111,26 @@ Debug: TypeAlias = Annotated[
 ]
 
 
+User: TypeAlias = Annotated[
+    str | None, typer.Option("--user", help="Whose memories are read; see [memory] in council.toml.")
+]
+
+
+def user_of(asked: str | None, council: Council, *, otherwise: str | None = None) -> str | None:
+    """Whose memories a command reads; nobody's where the council remembers nothing.
+
+    Raises:
+        UsageError: somebody's were asked for there.
+    """
+    from proxycouncil.council.memories import nothing_remembered
+
+    if council.config.memory.store is not None:
+        return asked or otherwise
+    if asked is not None:
+        raise nothing_remembered()
+    return None
+
+
 def guarded(work: Callable[[], int], process: Process) -> int:
     """Run the command; every ending becomes an exit code, every error two lines on stderr."""
     process.started = perf_counter()

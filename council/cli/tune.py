@@ -61,8 +61,11 @@ def tune(
         Path | None, typer.Option("--general", help="General reading cases instead of the shipped ones.")
     ] = None,
     steps: Annotated[int | None, typer.Option("--steps", min=1, help="At most so many steps.")] = None,
-    learning_rate: Annotated[float | None, typer.Option("--learning-rate", min=0.0)] = None,
-    seed: Annotated[int, typer.Option("--seed")] = 0,
+    learning_rate: Annotated[
+        float | None,
+        typer.Option("--learning-rate", min=0.0, help="By default what suits the way of tuning."),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Of everything that is drawn at random.")] = 0,
     config: ConfigFile = None,
     debug: Debug = False,  # noqa: ARG001 (its callback keeps it)
 ) -> None:

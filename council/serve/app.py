@@ -17,10 +17,10 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 
 from proxycouncil.council.serve.completions import Completions
-from proxycouncil.council.serve.following import Follower, Result
 from proxycouncil.council.serve.limits import Gate, Limits, Meter, OverLimitError
 from proxycouncil.council.serve.metrics import Metrics
 from proxycouncil.council.serve.wire import ChatRequest, failure, problem
+from proxycouncil.council.versions.following import Follower, Result
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -53,11 +53,8 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         council.warm()
-        following = asyncio.ensure_future(follower.run())
-        yield
-        following.cancel()
-        with suppress(asyncio.CancelledError):
-            await following
+        async with follower.running():
+            yield
 
     app = FastAPI(title="council", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
     app.state.follower = follower

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -63,6 +65,17 @@ class Follower:
             if self._asked or now != self._seen:
                 self._asked, self._seen = False, now
                 self._told(await asyncio.to_thread(self._reload))
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Follow as long as the block is entered."""
+        following = asyncio.ensure_future(self.run())
+        try:
+            yield
+        finally:
+            following.cancel()
+            with suppress(asyncio.CancelledError):
+                await following
 
     def _reload(self) -> Result:
         try:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Generic, TypeVar
+from dataclasses import replace
+from typing import Generic, TypeVar
 
 from proxycouncil.graphs.protocols import Searcher
-
-if TYPE_CHECKING:
-    from proxycouncil.retrieval.passage import Affinity
+from proxycouncil.retrieval.passage import Affinity
 
 _S = TypeVar("_S", bound=Searcher)
 
@@ -36,3 +35,20 @@ class ForwardingSearcher(Generic[_S]):
     def similarity(self, texts: Sequence[str]) -> list[list[float]]:
         """As the library says."""
         return self.library.similarity(texts)
+
+
+def widened(affinities: Mapping[str, Affinity], near: Affinity) -> dict[str, Affinity]:
+    """Affinities where something beside the library may hold the answer, as `near` says.
+
+    That widens what is in scope, and says nothing about which field it is: only the features that tell
+    whether any domain is right are raised, in all domains alike.
+    """
+    return {
+        domain: replace(
+            own,
+            mean3=max(own.mean3, near.mean3),
+            sentence=max(own.sentence, near.sentence),
+            bm25=max(own.bm25, near.bm25),
+        )
+        for domain, own in affinities.items()
+    }
