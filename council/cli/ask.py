@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -11,14 +10,15 @@ from typing import TYPE_CHECKING, Annotated, TextIO, TypeAlias
 
 import typer
 
+from proxycouncil.council.cli.bulk import ask_table, check_alone
 from proxycouncil.council.cli.running import ConfigFile, Debug, Process, locator, process_of
+from proxycouncil.council.question_lines import read_questions, whole
 from proxycouncil.errors import UnknownDomainError, UsageError
 
 if TYPE_CHECKING:
     from proxycouncil.council.cli.reporting import Reporter
     from proxycouncil.council.council import Council
     from proxycouncil.council.events import Answer
-    from proxycouncil.council.questions import Question
     from proxycouncil.council.saving import Runs
 
 Tokens: TypeAlias = Annotated[
@@ -27,6 +27,14 @@ Tokens: TypeAlias = Annotated[
 TokensPage: TypeAlias = Annotated[
     Path | None, typer.Option("--tokens-html", help="Write what steering did at each token as a page.")
 ]
+Out: TypeAlias = Annotated[
+    Path | None, typer.Option("--out", help="Write a table of answers: .parquet, .csv or .jsonl.")
+]
+OnRay: TypeAlias = Annotated[
+    bool, typer.Option("--ray", help="Answer a table on the Ray cluster of RAY_ADDRESS, or one started here.")
+]
+Workers: TypeAlias = Annotated[int, typer.Option("--workers", min=1, help="Councils, with --ray.")]
+AtOnce: TypeAlias = Annotated[int, typer.Option("--at-once", min=1, help="Questions of a file in flight.")]
 
 ALL_FAILED = 3
 _AT_ONCE = 4
@@ -53,9 +61,16 @@ def ask(
     ] = None,
     tokens: Tokens = False,
     page: TokensPage = None,
+    out: Out = None,
+    at_once: AtOnce = _AT_ONCE,
+    ray: OnRay = False,
+    workers: Workers = 2,
     debug: Debug = False,  # noqa: ARG001 (its callback keeps it)
 ) -> None:
-    """Ask a question, or one a line of a file.
+    """Ask a question, or one a line of a file; with --out a whole table.
+
+    A table of questions (.parquet, .csv, .jsonl, or one a line) becomes one of answers, exactly one a row,
+    errors as rows. Broken off, the same command goes on.
 
     Exit codes: 0 answered or abstained, 2 usage or configuration, 3 every member failed, 130 interrupted.
     """
@@ -66,7 +81,24 @@ def ask(
         raise UsageError("a question and --file exclude each other", hint="leave one of them out")
     if tokens or page:
         check_page(page, several=file is not None)
+    if ray and out is None:
+        raise UsageError("--ray answers tables", hint="name the table of answers with --out")
+    check_alone(
+        out,
+        question=question,
+        json=as_json,
+        timings=timings,
+        save=save,
+        thread=thread,
+        tokens=tokens,
+        tokens_html=page,
+    )
     process = process_of(ctx)
+    if out is not None:
+        with process.open(config) as council:
+            chosen = _members(members, council)
+            pool = (workers, at_once) if ray else None
+            raise typer.Exit(ask_table(file, out, council, members=chosen, at_once=at_once, pool=pool))
     asked = _one_question(question) if file is None else None
     with ExitStack() as stack:
         runs = stack.enter_context(_saved(save)) if save else None
@@ -83,7 +115,14 @@ def ask(
             )
         else:
             code = _ask_file(
-                str(file), council, reporter, thread=thread, members=chosen, timings=timings, runs=runs
+                str(file),
+                council,
+                reporter,
+                thread=thread,
+                members=chosen,
+                timings=timings,
+                runs=runs,
+                at_once=at_once,
             )
     if timings:
         _show_total(process)
@@ -92,10 +131,10 @@ def ask(
 
 def _one_question(question: str | None) -> str:
     if question is not None:
-        return _whole(question)
+        return whole(question)
     if sys.stdin.isatty():
         raise UsageError("no question", hint='council ask "What is opportunity cost?", or --file FILE')
-    return _whole(sys.stdin.read())
+    return whole(sys.stdin.read())
 
 
 def _members(names: str | None, council: Council) -> tuple[str, ...]:
@@ -146,9 +185,10 @@ def _ask_file(
     members: tuple[str, ...],
     timings: bool,
     runs: Runs | None,
+    at_once: int,
 ) -> int:
     """Every line of a file; a pipe is answered line by line, so that the other end may wait for each."""
-    at_once = 1 if file == "-" else _AT_ONCE
+    at_once = 1 if file == "-" else at_once
     with _opened(file) as lines:
         questions = read_questions(lines, thread=thread, members=members)
         answers = council.ask_many(runs.put(questions) if runs else questions, at_once=at_once)
@@ -183,48 +223,6 @@ def _opened(file: str) -> Iterator[TextIO]:
         raise UsageError(f"can't read {file}: {error.strerror}", hint="--file takes a text file") from error
     with opened:
         yield opened
-
-
-def read_questions(
-    lines: Iterable[str], *, thread: str | None = None, members: tuple[str, ...] = ()
-) -> Iterator[Question]:
-    """A question for every line, so that answers can be matched by their number; also for a blank one.
-
-    A line that is a JSON object gives `question` and, if it likes, `thread`; all else is taken as it is. What
-    else it holds (`id`, `accepted`, `gold`, …) goes along to where answers are saved and nowhere else.
-    """
-    from proxycouncil.council.questions import Question
-
-    for line in lines:
-        text = line.removesuffix("\n").removesuffix("\r")
-        fields = _json_object(text)
-        if fields is None:
-            yield Question(text, thread, members=members)
-        else:
-            named = fields.get("thread")
-            put = fields.get("question")
-            yield Question(
-                _whole(put) if isinstance(put, str) else "",
-                thread if named is None else _whole(str(named)),
-                members=members,
-                id=str(fields.get("id", "")),
-                marking=fields,
-            )
-
-
-def _whole(text: str) -> str:
-    """The text without lone surrogates (a shell's stray bytes, JSON's escapes): no UTF-8 holds them."""
-    return text.encode("utf-8", "replace").decode("utf-8")
-
-
-def _json_object(text: str) -> dict[str, object] | None:
-    if not text.lstrip().startswith("{"):
-        return None
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) else None
 
 
 def _show_timings(answer: Answer) -> None:
