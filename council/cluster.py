@@ -44,7 +44,7 @@ def cluster(address: str | None = None, *, cpus: float = 1.0) -> Iterator[Any]:
 
     Raises:
         MissingExtraError: Ray is not installed.
-        ConfigError: no cluster answers there.
+        ConfigError: no cluster answers there, or none can be started here.
     """
     ray = import_ray()
     address = address or os.environ.get(ADDRESS_VARIABLE)
@@ -52,17 +52,28 @@ def cluster(address: str | None = None, *, cpus: float = 1.0) -> Iterator[Any]:
         _connect(ray, address)
     else:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        _start(ray, max(os.cpu_count() or 1, math.ceil(cpus)))
+    try:
+        yield ray
+    finally:
+        ray.shutdown()
+
+
+def _start(ray: Any, cpus: int) -> None:  # noqa: ANN401 (a module without types)
+    try:
         ray.init(
-            num_cpus=max(os.cpu_count() or 1, math.ceil(cpus)),
+            num_cpus=cpus,
             object_store_memory=_OBJECT_STORE_BYTES,
             include_dashboard=False,
             log_to_driver=False,
             logging_level="warning",
         )
-    try:
-        yield ray
-    finally:
-        ray.shutdown()
+    except Exception as error:  # (Ray raises just that)
+        raise ConfigError(
+            f"no Ray cluster could be started here: {error}",
+            hint="Ray's own words lie in /tmp/ray/session_latest/logs; a machine too busy to start it is one "
+            "reason",
+        ) from error
 
 
 def _connect(ray: Any, address: str) -> None:  # noqa: ANN401 (a module without types)
