@@ -2,9 +2,9 @@
 
     python -m benchmarks.replicas [--questions 48] [--at-once 8] [--config FILE] [--rounds 3] [--json FILE]
 
-A closed loop: so many callers, each asks its next question when its last is answered, by the OpenAI-compatible
-endpoint. One and two replicas take turns, round by round; the ratio is the median of the rounds'. Two replicas
-can only be faster where there is a second processor for them: `cores` says how many there are.
+A closed loop: so many callers, each asks its next question when its last is answered, by the endpoint that
+speaks as OpenAI's. One and two replicas take turns, round by round; the ratio is the median of the rounds'.
+Two replicas can only be faster where there is a second processor for them: `cores` says how many there are.
 
 `instant` is the same with members that answer at once, by one replica: what proxy, endpoint and graph let
 through. benchmarks.cost_model reads it.

@@ -1,4 +1,4 @@
-"""The cost model: planted costs are found again, points left out are left out, the least part breaks first."""
+"""The cost model: planted costs are found again, left-out points are not seen, the least part breaks first."""
 
 from __future__ import annotations
 
