@@ -4,7 +4,8 @@
 
 The family of benchmarks.decode (the starter widened to 0.4 B and 29 M weights), or with `--starter` the
 starter as it is; one thread. Texts, length, drafts, acceptance and the share of texts that read the same
-prompt are varied; acceptance is forced, so that a point stands for its acceptance. The median of the rounds is kept.
+prompt are varied; acceptance is forced, so that a point stands for its acceptance. The median of the rounds
+is kept.
 """
 
 from __future__ import annotations

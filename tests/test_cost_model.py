@@ -1,4 +1,4 @@
-"""The cost model: planted costs are found again, left-out points are not seen, the least part breaks first."""
+"""The cost model: planted costs are found, left-out points not seen, and the least part breaks first."""
 
 from __future__ import annotations
 
