@@ -88,10 +88,11 @@ def _on_ray(council: Council, members: tuple[str, ...], workers: int, at_once: i
 
     from proxycouncil.council.cluster import cluster, import_ray
     from proxycouncil.council.deploy.application import open_named
+    from proxycouncil.council.versions.opening import split_reference
 
     import_ray()
-    named = f"{council.origin}@{council.version}" if council.version else council.origin
-    pinned = council.origin if council.version and "@" in council.origin else named
+    file, _ = split_reference(council.origin)
+    pinned = f"{file}@{council.version}" if council.version else council.origin
 
     def ask(rows: Iterable[Row], count: int) -> Iterator[Answered]:
         from proxycouncil.council.bulk.on_ray import Pool, ask_rows_on_ray
