@@ -7,6 +7,7 @@ is answered twice. Knows Ray Data; journal and files stay with whoever asks.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -61,6 +62,7 @@ def ask_rows_on_ray(
 
     size = max(_LEAST, min(_MOST, count // (pool.workers * _BLOCKS_A_WORKER)))
     ray.data.DataContext.get_current().enable_progress_bars = False
+    logging.getLogger("ray.data").setLevel(logging.WARNING)
     answered = ray.data.from_arrow(list(_blocks(rows, size))).map_batches(
         Asker,
         fn_constructor_args=(opener, members, pool.at_once),

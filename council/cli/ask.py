@@ -67,9 +67,9 @@ def ask(
     workers: Workers = 2,
     debug: Debug = False,  # noqa: ARG001 (its callback keeps it)
 ) -> None:
-    """Ask a question, or one a line of a file; with --out a whole table.
+    """Ask a question, or one a line of a file.
 
-    A table of questions (.parquet, .csv, .jsonl, or one a line) becomes one of answers, exactly one a row,
+    With --out a table of questions (.parquet, .csv, .jsonl, or one a line) becomes one of answers, one a row,
     errors as rows. Broken off, the same command goes on.
 
     Exit codes: 0 answered or abstained, 2 usage or configuration, 3 every member failed, 130 interrupted.
