@@ -49,6 +49,8 @@ class Point:
     drafts: int
     acceptance: float
     seconds: float
+    processor_s: float = 0.0
+    """The same of the processor, where it was measured."""
 
     def counts(self) -> dict[str, float]:
         """How often each of COUNTED comes."""
@@ -169,14 +171,20 @@ def _summary(errors: Sequence[float]) -> dict[str, float]:
     }
 
 
-def read_points(file: Path) -> list[Point]:
-    """What benchmarks.cost_points wrote."""
-    return [Point(**point) for point in json.loads(file.read_text(encoding="utf-8"))["points"]]
+def read_points(file: Path, *, processor: bool = False) -> list[Point]:
+    """What benchmarks.cost_points wrote; with `processor` seconds are the processor's."""
+    points = [Point(**point) for point in json.loads(file.read_text(encoding="utf-8"))["points"]]
+    return [replace(one, seconds=one.processor_s) for one in points] if processor else points
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
-    parser.add_argument("points", type=Path, help="what benchmarks.cost_points wrote")
+    parser.add_argument(
+        "points", type=Path, nargs="?", help="what benchmarks.cost_points wrote; without: no fit, no check"
+    )
+    parser.add_argument(
+        "--processor", action="store_true", help="fit the processor's seconds, not the wall's"
+    )
     for name in ("overhead", "replicas", "growth"):
         parser.add_argument(f"--{name}", type=Path, metavar="FILE", help=f"JSON of benchmarks.{name}")
     parser.add_argument("--members", type=int, default=3)
@@ -207,55 +215,66 @@ def _question(options: argparse.Namespace) -> Point:
 
 
 def report(options: argparse.Namespace) -> dict[str, Any]:
-    """Fit, check, and what follows."""
-    points, question = read_points(options.points), _question(options)
+    """Fit and check where there are points; and what follows for GPUs."""
+    found = {"extrapolated": _extrapolated(options)}
+    if options.points is None:
+        return found
+    points = read_points(options.points, processor=options.processor)
+    costs = fit(points)
+    return {
+        "costs": costs,
+        "left_out": left_out(points),
+        "question": asdict(_question(options)),
+        "here": rate(_question(options), costs, at_once=1),
+        **found,
+    }
+
+
+def _extrapolated(options: argparse.Namespace) -> dict[str, Any]:
     machine = Machine(**{name: getattr(options, name) for name in asdict(Machine())})
     measured = {
         name: json.loads(file.read_text(encoding="utf-8"))
         for name in ("overhead", "replicas", "growth")
         if (file := getattr(options, name)) is not None
     }
-    costs = fit(points)
-    gpu = rate(question, machine.costs(), at_once=options.at_once)
+    gpu = rate(_question(options), machine.costs(), at_once=options.at_once)
     searches = 1 + options.members
     return {
-        "costs": costs,
-        "left_out": left_out(points),
-        "question": asdict(question),
-        "here": rate(question, costs, at_once=1),
-        "extrapolated": {
-            "machine": asdict(machine),
-            "one_gpu": gpu,
-            "gpus": {
-                str(count): capacities(
-                    count, gpu["questions_per_second"], members=options.members, searches=searches,
-                    measured=measured,
-                )
-                for count in options.gpus
-            },
+        "machine": asdict(machine),
+        "one_gpu": gpu,
+        "gpus": {
+            str(count): capacities(
+                count, gpu["questions_per_second"], members=options.members, searches=searches,
+                measured=measured,
+            )
+            for count in options.gpus
         },
     }  # fmt: skip
 
 
 def _print(found: Mapping[str, Any]) -> None:
-    print("fitted costs, milliseconds")
-    for name, seconds in found["costs"].items():
-        print(f"  {name:>16}  {1000 * seconds:10.4f}")
-    print("relative error on points left out")
-    for name, told in found["left_out"].items():
-        print(f"  {name:>24}  median {told['median']:.1%}, p90 {told['p90']:.1%}, most {told['most']:.1%}, "
-              f"{told['points']} points")  # fmt: skip
-    here, beyond = found["here"], found["extrapolated"]
-    print(f"one question alone, on the machine of the points: {here['seconds']:.2f} s (from the fit)")
-    gpu = beyond["one_gpu"]
-    print(
-        f"EXTRAPOLATED, one GPU: {gpu['questions_per_second']:.1f} questions/s, {gpu['seconds']:.2f} s each"
-    )
+    if "costs" in found:
+        _print_fit(found)
+    beyond = found["extrapolated"]
+    each, gpu_rate = beyond["one_gpu"]["seconds"], beyond["one_gpu"]["questions_per_second"]
+    print(f"EXTRAPOLATED, one GPU: {gpu_rate:.1f} questions a second, {each:.2f} s each")
     for count, parts in beyond["gpus"].items():
         first = min(parts, key=parts.__getitem__)
         print(f"EXTRAPOLATED, {count} GPUs, questions a second; first to break: {first}")
         for name, value in sorted(parts.items(), key=lambda one: one[1]):
             print(f"  {name:>44}  {value:14,.1f}")
+
+
+def _print_fit(found: Mapping[str, Any]) -> None:
+    print("fitted costs, milliseconds")
+    for name, seconds in found["costs"].items():
+        print(f"  {name:>16}  {1000 * seconds:10.4f}")
+    print("relative error on points left out")
+    for name, told in found["left_out"].items():
+        errors = ", ".join(f"{which} {told[which]:.1%}" for which in ("median", "p90", "most"))
+        print(f"  {name:>24}  {errors}, {told['points']} points")
+    seconds = found["here"]["seconds"]
+    print(f"one question alone, on the machine of the points: {seconds:.2f} s (from the fit)")
 
 
 def main() -> None:

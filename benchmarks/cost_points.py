@@ -5,7 +5,7 @@
 The family of benchmarks.decode (the starter widened to 0.4 B and 29 M weights), or with `--starter` the
 starter as it is; one thread. Texts, length, drafts, acceptance and the share of texts that read the same
 prompt are varied; acceptance is forced, so that a point stands for its acceptance. The median of the rounds
-is kept.
+is kept, of the wall and of the processor: with one thread the latter is what an idle machine would take.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from dataclasses import asdict, replace
 from itertools import product
 from pathlib import Path
 from statistics import median
+from time import process_time
 
 from benchmarks.cost_model import Point
 from benchmarks.schemes import STARTER, Bench, forced, make_bench, numbered, request, timed
@@ -50,23 +51,27 @@ async def measure(bench: Bench, family: Family, points: list[Point], *, rounds: 
     for drafts in sorted({point.drafts for point in points}):
         async with Engine(family, drafts=drafts, threads=1) as engine:
             for point in (one for one in points if one.drafts == drafts):
-                seconds = await _median(engine, replace(bench, tokens=point.tokens), point, rounds=rounds)
-                found.append(replace(point, prompt_tokens=length, seconds=round(seconds, 5)))
+                wall, busy = await _median(engine, replace(bench, tokens=point.tokens), point, rounds=rounds)
+                measured = replace(point, seconds=round(wall, 5), processor_s=round(busy, 5))
+                found.append(replace(measured, prompt_tokens=length))
     return found
 
 
-async def _median(engine: Engine, bench: Bench, point: Point, *, rounds: int) -> float:
-    taken = []
+async def _median(engine: Engine, bench: Bench, point: Point, *, rounds: int) -> tuple[float, float]:
+    """Seconds of the wall, and of the processor: the latter says more on a machine with other work."""
+    walls, busy = [], []
     for number in range(rounds + 1):
         asked = [
             numbered(request(bench, turn=row % point.prompts, seed=100 * number + row), 100 * number + row)
             for row in range(point.rows)
         ]
         with forced(point.acceptance) if point.drafts else nullcontext():
+            began = process_time()
             seconds, _ = await timed(engine, asked)
-        if number:  # the first round warms up
-            taken.append(seconds)
-    return median(taken)
+            if number:  # the first round warms up
+                walls.append(seconds)
+                busy.append(process_time() - began)
+    return median(walls), median(busy)
 
 
 def _prompt(bench: Bench) -> Prompt:

@@ -128,6 +128,7 @@ class TestReplicas:
     def test_what_is_promoted_is_taken_over_while_questions_go_on(self, ray, client, tmp_path):
         file = write_council(tmp_path)
         first = promoted(file)
+        client = client.with_options(max_retries=0)  # nothing may have to be tried again
         stop, seen, failed = threading.Event(), Counter[str](), []
 
         def keep_asking() -> None:
