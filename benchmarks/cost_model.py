@@ -138,6 +138,13 @@ def rate(question: Point, costs: Costs, *, at_once: int) -> dict[str, float]:
     return {"questions_per_second": at_once / seconds, "seconds": seconds}
 
 
+def shares(question: Point, costs: Costs, *, at_once: int) -> dict[str, float]:
+    """Of the seconds, what each of COUNTED takes."""
+    together = replace(question, rows=question.rows * at_once, prompts=question.prompts * at_once)
+    seconds = predicted(together, costs)
+    return {name: round(costs[name] * count / seconds, 4) for name, count in together.counts().items()}
+
+
 def capacities(
     gpus: int, engine: float, *, members: int, searches: int, measured: Mapping[str, Any]
 ) -> dict[str, float]:
@@ -182,9 +189,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "points", type=Path, nargs="?", help="what benchmarks.cost_points wrote; without: no fit, no check"
     )
-    parser.add_argument(
-        "--processor", action="store_true", help="fit the processor's seconds, not the wall's"
-    )
+    parser.add_argument("--processor", action="store_true", help="fit seconds of the processor")
     for name in ("overhead", "replicas", "growth"):
         parser.add_argument(f"--{name}", type=Path, metavar="FILE", help=f"JSON of benchmarks.{name}")
     parser.add_argument("--members", type=int, default=3)
@@ -242,6 +247,7 @@ def _extrapolated(options: argparse.Namespace) -> dict[str, Any]:
     return {
         "machine": asdict(machine),
         "one_gpu": gpu,
+        "shares": shares(_question(options), machine.costs(), at_once=options.at_once),
         "gpus": {
             str(count): capacities(
                 count, gpu["questions_per_second"], members=options.members, searches=searches,
@@ -258,6 +264,8 @@ def _print(found: Mapping[str, Any]) -> None:
     beyond = found["extrapolated"]
     each, gpu_rate = beyond["one_gpu"]["seconds"], beyond["one_gpu"]["questions_per_second"]
     print(f"EXTRAPOLATED, one GPU: {gpu_rate:.1f} questions a second, {each:.2f} s each")
+    spent = sorted(beyond["shares"].items(), key=lambda one: -one[1])
+    print("  of its seconds: " + ", ".join(f"{name} {share:.0%}" for name, share in spent if share))
     for count, parts in beyond["gpus"].items():
         first = min(parts, key=parts.__getitem__)
         print(f"EXTRAPOLATED, {count} GPUs, questions a second; first to break: {first}")
