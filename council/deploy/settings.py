@@ -5,7 +5,6 @@ Knows names, bounds and Ray Serve's words for them; imports nothing of Ray.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -110,15 +109,3 @@ def check_shared(config: CouncilConfig, settings: DeploySettings) -> None:
             hint='a server: checkpoints = "postgresql://USER:PASSWORD@HOST/DATABASE"; or leave it out, '
             "`council deploy` keeps no conversations of its own",
         )
-
-
-def nodes_must_see(config: CouncilConfig) -> tuple[Path, ...]:
-    """Files and folders that each node needs at the same place; none for what servers give."""
-    named = [config.family.antiexpert, config.generalist.expert]
-    named += [one.expert for one in config.specialists.values()]
-    if config.family.base_url is None:
-        named.append(config.family.base)
-    places = [Path(one) for one in named if one and Path(one).is_absolute()]
-    if config.retrieval.url is None:
-        places.append(Path(config.retrieval.path))
-    return tuple(dict.fromkeys(places))
