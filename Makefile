@@ -6,7 +6,7 @@ TORCH_ARGS ?=
 export Q
 export HF_HUB_OFFLINE := 1
 
-.PHONY: ask chat test test-slow langgraph-dev mcp-adapters llama-server starter pictures lint types clean
+.PHONY: ask chat test test-slow test-ray langgraph-dev mcp-adapters llama-server starter pictures lint types clean
 
 .venv/.ready: pyproject.toml constraints.txt
 	@test -x $(PY) || $(PYTHON) -m venv .venv
@@ -59,6 +59,18 @@ define environment
 	@touch $(1)/.ready
 endef
 
+# Replicas and bulk under Ray on a cluster of this machine; Ray lives in an environment of its own. RAY_ARGS:
+# more for pip, such as a folder with Ray's wheel (--find-links DIR).
+RAY_ARGS ?=
+.venv-ray/.ready: pyproject.toml constraints.txt
+	@test -x .venv-ray/bin/python || $(PYTHON) -m venv .venv-ray
+	@.venv-ray/bin/python -m pip install -q -c constraints.txt $(TORCH_ARGS) torch
+	@.venv-ray/bin/python -m pip install -q -c constraints.txt $(RAY_ARGS) -e '.[dev,ray]'
+	@touch $@
+
+test-ray: .venv-ray/.ready
+	OMP_NUM_THREADS=1 .venv-ray/bin/python -m pytest -q tests/test_ray.py
+
 # llama.cpp's own server, from the source inside llama-cpp-python's sdist: with it `make test-slow` asks it, too.
 # Needs cmake and a C++ compiler.
 llama-server: .llama/bin/llama-server
@@ -84,4 +96,4 @@ pictures: .venv/.ready
 	$(PY) -m proxycouncil.council.cli.pictures docs/images
 
 clean:
-	rm -rf .venv .langgraph .mcp-adapters .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
+	rm -rf .venv .venv-ray .langgraph .mcp-adapters .mypy_cache .ruff_cache .pytest_cache .hypothesis dist

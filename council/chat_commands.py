@@ -211,10 +211,10 @@ def _memories(chat: Chat, rest: str) -> None:
             about = f" ({one_line(one['about'])})" if one["about"] else ""
             chat.say(f"{number}. {one_line(one['text'])}{about}")
         return
-    word, _, number = rest.partition(" ")
-    if word != "drop" or not number.isdecimal() or not 1 <= int(number) <= len(kept):
+    word, _, place = rest.partition(" ")
+    if word != "drop" or not place.isdecimal() or not 1 <= int(place) <= len(kept):
         raise UsageError(f"/memories does not take {rest}", hint="/memories, or /memories drop 2")
-    chat.council.memories.forget(user, kept[int(number) - 1]["key"])
+    chat.council.memories.forget(user, kept[int(place) - 1]["key"])
     chat.say("forgotten", style="dim")
 
 

@@ -14,10 +14,10 @@ from fakes import FakeGenerator, FakeSearcher, Script  # noqa: F401 (used by chi
 
 from proxycouncil import __version__
 from proxycouncil.council.cli.app import run
-from proxycouncil.council.cli.ask import read_questions
 from proxycouncil.council.cli.running import Process
 from proxycouncil.council.config import CouncilConfig
 from proxycouncil.council.council import Council
+from proxycouncil.council.question_lines import read_questions
 
 HEAVY = {"torch", "transformers", "chromadb", "sentence_transformers", "langgraph", "peft", "sklearn"}
 README = Path(__file__).parents[1] / "README.md"

@@ -14,6 +14,7 @@ from proxycouncil.council.cli import (
     ask,
     calibrate,
     chat,
+    deploy,
     doctor,
     doors,
     evaluation,
@@ -70,6 +71,7 @@ def create_app() -> typer.Typer:
     app.command("questions")(questions.questions)
     app.command("tune")(tune.tune)
     app.command("serve")(doors.serve)
+    app.command("deploy")(deploy.deploy)
     app.command("mcp")(doors.mcp)
     app.command("graph")(project.graph)
     app.command("doctor")(doctor.doctor)

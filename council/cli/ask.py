@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TextIO, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TextIO, TypeAlias
 
 import typer
 
+from proxycouncil.council.cli.bulk import ask_table, check_alone
 from proxycouncil.council.cli.running import ConfigFile, Debug, Process, User, locator, process_of, user_of
+from proxycouncil.council.question_lines import read_questions, whole
 from proxycouncil.errors import UnknownDomainError, UsageError
 
 if TYPE_CHECKING:
@@ -28,6 +29,14 @@ Tokens: TypeAlias = Annotated[
 TokensPage: TypeAlias = Annotated[
     Path | None, typer.Option("--tokens-html", help="Write what steering did at each token as a page.")
 ]
+Out: TypeAlias = Annotated[
+    Path | None, typer.Option("--out", help="Write a table of answers: .parquet, .csv or .jsonl.")
+]
+OnRay: TypeAlias = Annotated[
+    bool, typer.Option("--ray", help="Answer a table on the Ray cluster of RAY_ADDRESS, or one started here.")
+]
+Workers: TypeAlias = Annotated[int, typer.Option("--workers", min=1, help="Councils, with --ray.")]
+AtOnce: TypeAlias = Annotated[int, typer.Option("--at-once", min=1, help="Questions of a file in flight.")]
 
 ALL_FAILED = 3
 _AT_ONCE = 4
@@ -63,14 +72,22 @@ def ask(
     user: User = None,
     tokens: Tokens = False,
     page: TokensPage = None,
+    out: Out = None,
+    at_once: AtOnce = _AT_ONCE,
+    ray: OnRay = False,
+    workers: Workers = 2,
     debug: Debug = False,  # noqa: ARG001 (its callback keeps it)
 ) -> None:
     """Ask a question, or one a line of a file.
+
+    With --out a table of questions (.parquet, .csv, .jsonl, or one a line) becomes one of answers, one a row,
+    errors as rows. Broken off, the same command goes on.
 
     Exit codes: 0 answered or abstained, 2 usage or configuration, 3 every member failed, 130 interrupted.
     """
     from proxycouncil.council.cli.reporting import JsonReporter, TextReporter
     from proxycouncil.council.cli.tokens import TokensReporter, check_page
+    from proxycouncil.council.questions import Question
 
     if question is not None and file is not None:
         raise UsageError("a question and --file exclude each other", hint="leave one of them out")
@@ -79,21 +96,41 @@ def ask(
     wish = tuple(parts) if parts else plan
     if tokens or page:
         check_page(page, several=file is not None)
+    if ray and out is None:
+        raise UsageError("--ray answers tables", hint="name the table of answers with --out")
+    check_alone(
+        out,
+        question=question,
+        json=as_json,
+        timings=timings,
+        save=save,
+        thread=thread,
+        tokens=tokens,
+        tokens_html=page,
+    )
     process = process_of(ctx)
+    if out is not None:
+        with process.open(config) as council:
+            chosen = _members(members, council)
+            pool = (workers, at_once) if ray else None
+            raise typer.Exit(ask_table(file, out, council, members=chosen, at_once=at_once, pool=pool))
     asked = _one_question(question) if file is None else None
     with ExitStack() as stack:
         runs = stack.enter_context(_saved(save)) if save else None
         council = stack.enter_context(process.open(config))
-        asking = _Asking(thread, _members(members, council), user_of(user, council), wish)
+        chosen = _members(members, council)
+        like = Question("", thread, members=chosen, plan=wish, user=user_of(user, council))
         reporter: Reporter = (
             JsonReporter() if as_json else TextReporter(locate=locator(council), several=file is not None)
         )
         if tokens or page:
             reporter = TokensReporter(reporter, council, show=tokens, page=page)
         if asked is not None:
-            code = _ask_one(asking.question(asked), council, reporter, timings=timings, runs=runs)
+            code = _ask_one(replace(like, text=asked), council, reporter, timings=timings, runs=runs)
         else:
-            code = _ask_file(str(file), council, reporter, asking=asking, timings=timings, runs=runs)
+            code = _ask_file(
+                str(file), council, reporter, like=like, timings=timings, runs=runs, at_once=at_once
+            )
     if timings:
         _show_total(process)
     raise typer.Exit(code)
@@ -101,10 +138,10 @@ def ask(
 
 def _one_question(question: str | None) -> str:
     if question is not None:
-        return _whole(question)
+        return whole(question)
     if sys.stdin.isatty():
         raise UsageError("no question", hint='council ask "What is opportunity cost?", or --file FILE')
-    return _whole(sys.stdin.read())
+    return whole(sys.stdin.read())
 
 
 def _members(names: str | None, council: Council) -> tuple[str, ...]:
@@ -147,17 +184,18 @@ def _ask_file(
     council: Council,
     reporter: Reporter,
     *,
-    asking: _Asking,
+    like: Question,
     timings: bool,
     runs: Runs | None,
+    at_once: int,
 ) -> int:
-    """Every line of a file.
+    """Every line of a file, put as `like` is.
 
     A pipe is answered line by line, so that the other end may wait for each.
     """
-    at_once = 1 if file == "-" else _AT_ONCE
+    at_once = 1 if file == "-" else at_once
     with _opened(file) as lines:
-        questions = read_questions(lines, asking)
+        questions = read_questions(lines, like)
         answers = council.ask_many(runs.put(questions) if runs else questions, at_once=at_once)
         return _report(runs.keep(answers) if runs else answers, reporter, timings=timings)
 
@@ -190,62 +228,6 @@ def _opened(file: str) -> Iterator[TextIO]:
         raise UsageError(f"can't read {file}: {error.strerror}", hint="--file takes a text file") from error
     with opened:
         yield opened
-
-
-@dataclass(frozen=True, slots=True)
-class _Asking:
-    """What all questions of one command have in common."""
-
-    thread: str | None = None
-    members: tuple[str, ...] = ()
-    user: str | None = None
-    plan: bool | tuple[str, ...] | None = None
-
-    def question(self, text: str, **more: Any) -> Question:  # noqa: ANN401 (fields of several kinds)
-        """One of them."""
-        from proxycouncil.council.questions import Question
-
-        return Question(text, **{**asdict(self), **more})
-
-
-_ALONE = _Asking()
-
-
-def read_questions(lines: Iterable[str], asking: _Asking = _ALONE) -> Iterator[Question]:
-    """A question for every line, so that answers can be matched by their number; also for a blank one.
-
-    A line that is a JSON object gives `question` and, if it likes, `thread`; all else is taken as it is. What
-    else it holds (`id`, `accepted`, `gold`, …) goes along to where answers are saved and nowhere else.
-    """
-    for line in lines:
-        text = line.removesuffix("\n").removesuffix("\r")
-        fields = _json_object(text)
-        if fields is None:
-            yield asking.question(text)
-        else:
-            named = fields.get("thread")
-            put = fields.get("question")
-            yield asking.question(
-                _whole(put) if isinstance(put, str) else "",
-                thread=asking.thread if named is None else _whole(str(named)),
-                id=str(fields.get("id", "")),
-                marking=fields,
-            )
-
-
-def _whole(text: str) -> str:
-    """The text without lone surrogates (a shell's stray bytes, JSON's escapes): no UTF-8 holds them."""
-    return text.encode("utf-8", "replace").decode("utf-8")
-
-
-def _json_object(text: str) -> dict[str, object] | None:
-    if not text.lstrip().startswith("{"):
-        return None
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) else None
 
 
 def _show_timings(answer: Answer) -> None:

@@ -92,7 +92,7 @@ def _records(council: Council, questions: Path, runs: Path | None) -> list[dict[
 def _ask(council: Council, questions: Path, runs: Path | None) -> list[dict[str, Any]]:
     from tempfile import TemporaryDirectory
 
-    from proxycouncil.council.cli.ask import read_questions
+    from proxycouncil.council.question_lines import read_questions
     from proxycouncil.council.saving import opened_runs
     from proxycouncil.eval.splits import read_records
 

@@ -1,0 +1,1 @@
+"""A council on many machines: replicas of `council serve` under Ray Serve."""

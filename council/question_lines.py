@@ -1,0 +1,57 @@
+"""Questions of a text file, one a line. Knows lines and JSON objects; nothing of who answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from proxycouncil.council.questions import Question
+
+_PLAIN = Question("")
+
+
+def read_questions(lines: Iterable[str], like: Question = _PLAIN) -> Iterator[Question]:
+    """A question for every line, so that answers can be matched by their number; also for a blank one.
+
+    A line that is a JSON object gives `question` and, if it likes, `thread`; all else is taken as it is. What
+    else it holds (`id`, `accepted`, `gold`, …) goes along to where answers are saved and nowhere else. All
+    that lines don't say is as in `like`.
+    """
+    for line in lines:
+        text = line.removesuffix("\n").removesuffix("\r")
+        fields = _json_object(text)
+        if fields is None:
+            yield replace(like, text=text)
+        else:
+            named = fields.get("thread")
+            put = fields.get("question")
+            yield replace(
+                like,
+                text=whole(put) if isinstance(put, str) else "",
+                thread=like.thread if named is None else whole(str(named)),
+                id=str(fields.get("id", "")),
+                marking=fields,
+            )
+
+
+def fields_of(line: str) -> dict[str, object]:
+    """What a line holds: its JSON object, or itself as `question`."""
+    text = line.removesuffix("\n").removesuffix("\r")
+    found = _json_object(text)
+    return {"question": text} if found is None else found
+
+
+def whole(text: str) -> str:
+    """The text without lone surrogates (a shell's stray bytes, JSON's escapes): no UTF-8 holds them."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _json_object(text: str) -> dict[str, object] | None:
+    if not text.lstrip().startswith("{"):
+        return None
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
