@@ -13,7 +13,7 @@ from ballots import TURN, ballot, cite, counted, decided, route_of, votes
 
 from proxycouncil.errors import UsageError
 from proxycouncil.graphs.answers import canonical, parse_confidence
-from proxycouncil.graphs.context import CouncilContext
+from proxycouncil.graphs.context import CouncilContext, Settings
 from proxycouncil.graphs.grouping import group
 from proxycouncil.graphs.state import Ballot, CouncilState, Tally
 from proxycouncil.graphs.vote import count
@@ -272,7 +272,8 @@ async def test_trap_42_without_similarity_the_vote_goes_on_degraded() -> None:
     asked = ["x", "y", "z"]
     state = CouncilState(ballots=ballots, route=route_of(asked), turn=TURN, standalone="How many?")
     context = cast(
-        CouncilContext, SimpleNamespace(searcher=_Broken(), entails=None, calibrated=lambda _: None)
+        CouncilContext,
+        SimpleNamespace(searcher=_Broken(), entails=None, calibrated=lambda _: None, settings=Settings()),
     )
     tally: Tally = await count(state, context)
     assert [each["members"] for each in tally["groups"]] == [["x", "y"], ["z"]]
