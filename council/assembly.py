@@ -226,6 +226,7 @@ def settings(config: CouncilConfig) -> Settings:
         excerpts=retrieval.excerpts,
         slate=retrieval.slate,
         order=retrieval.order,
+        own_order=retrieval.own_order,
         max_new_tokens=council.max_new_tokens,
         verbatim=council.verbatim,
         early_stop=council.early_stop,

@@ -180,7 +180,10 @@ class RetrievalConfig(Section):
     budget_tokens: Positive = 1024
     """Tokens of the base that a slate may take; what comes after is left out."""
     order: SlateOrder = "best_first"
-    """Order of the excerpts."""
+    """Order of the excerpts on the shared slate."""
+    own_order: SlateOrder = "shuffled"
+    """Order on a member's own slate: another one shows what only holds in one order; small models read best
+    what stands first."""
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:

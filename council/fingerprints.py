@@ -69,6 +69,8 @@ def _settings(config: CouncilConfig) -> list[str]:
     if shots:
         reading += [*shots, str(config.few_shot)]
     # What is left as it was changes nothing that was fitted before there was a choice.
+    if config.retrieval.own_order != "shuffled":
+        reading.append(f"own_order={config.retrieval.own_order}")
     if config.vote != type(config.vote)():
         reading.append(str(config.vote))
     return [*council, *reading, f"entailment={Path(config.council.entailment or '').name}"]
