@@ -32,7 +32,7 @@ PAIRS = (
     *(("council", other) for other in ("self-consistency", "expert alone", "proxy 1", "base")),
     *(("proxy 1", other) for other in ("base", "expert alone")),
     *((look, "council") for look in ("cross-scored", "reconsidered", "cross-scored once")),
-    *(("reconsidered once", "council"), ("council once", "council")),
+    *(("reconsidered once", "council"), ("one ballot", "council")),
 )
 """Which arms are compared on the same questions."""
 
@@ -42,7 +42,7 @@ SELF_CONSISTENCY_READINGS = 6
 SECOND_LOOKS: Mapping[str, RunSettings] = {
     "cross-scored": RunSettings(cross_scoring=True),
     "reconsidered": RunSettings(reconsider_below=0.3),
-    "council once": RunSettings(ballots=1),
+    "one ballot": RunSettings(ballots=1),
     "cross-scored once": RunSettings(ballots=1, cross_scoring=True),
     "reconsidered once": RunSettings(ballots=1, reconsider_below=0.3),
 }

@@ -424,10 +424,10 @@ def test_arms_that_look_twice_are_asked_by_name_and_count_their_tokens():
         council._generator = ScoringGenerator(lambda *_: RIGHT, likes=lambda *_: -0.5)
         bench = Bench(council, limit=2, target_risk=1.0)
         assert not {"cross-scored", "reconsidered once"} & set(bench.arms())
-        arms = bench.arms(["council", "council once", "cross-scored once", "reconsidered"])
+        arms = bench.arms(["council", "one ballot", "cross-scored once", "reconsidered"])
         told = {name: next(iter(arm.answers([QUESTION]))) for name, arm in arms.items()}
     assert {reply.text for reply in told.values()} == {RIGHT}
-    assert told["council"].tokens == 2 * (told["council once"].tokens or 0) == told["reconsidered"].tokens
-    assert (told["cross-scored once"].tokens or 0) > (told["council once"].tokens or 0)
+    assert told["council"].tokens == 2 * (told["one ballot"].tokens or 0) == told["reconsidered"].tokens
+    assert (told["cross-scored once"].tokens or 0) > (told["one ballot"].tokens or 0)
     with pytest.raises(UsageError, match="no arm"):
         bench.arms(["cross-scored twice"])

@@ -49,7 +49,7 @@ def starter(
         str | None,
         typer.Option(
             help="Just those of the questions' arms. By name only: cross-scored, reconsidered, and with one "
-            "reading a member before: council once, cross-scored once, reconsidered once."
+            "reading a member before: one ballot, cross-scored once, reconsidered once."
         ),
     ] = None,
     target_risk: Annotated[

@@ -18,7 +18,7 @@ SECTIONS: Final[dict[str, dict[str, str]]] = {
         "ask": "",
         "chat": "",
         "read": "",
-        "serve, mcp": "Serve OpenAI's chat completions; MCP tools.",
+        "serve, mcp, deploy": "OpenAI's chat completions; MCP tools; replicas.",
     },
     "Make": {
         "new": "",
