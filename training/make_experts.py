@@ -66,10 +66,11 @@ def make_expert(
     )
 
 
-def make_direct(cases: Mapping[str, list[Case]], general: list[Case], *, family: Path, work: Path) -> Tuned:
+def make_direct(
+    cases: Mapping[str, list[Case]], general: list[Case], *, family: Path, work: Path, steps: int
+) -> Tuned:
     """The base tuned on what the general expert is tuned on: not shipped, only compared with."""
     own = [case for found in cases.values() for case in found]
-    steps = Recipe.read(Recipe.path()).experts.general_steps
     tuning = Tuning(steps=steps, evaluate_every=steps // _EVALUATIONS)
     out = work / "direct"
     return tune(own, general, antiexpert=family / "base", out=out, work=work / "tuning/direct", recipe=tuning)
@@ -93,7 +94,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     experts = Recipe.read(options.recipe).experts
     cases, general = handbook_cases(options.work), read_cases(GENERAL_CASES)
     if options.direct:
-        _print("direct", make_direct(cases, general, family=options.family, work=options.work))
+        steps = experts.general_steps
+        made = make_direct(cases, general, family=options.family, work=options.work, steps=steps)
+        _print("direct", made)
         return
     for name in options.names or (GENERALIST, *cases):
         steps = experts.general_steps if name == GENERALIST else experts.domain_steps
