@@ -107,8 +107,11 @@ def reading_report(
 
 
 def _gap_closed(scores: Mapping[str, ReadingScore]) -> float | None:
-    """(proxy − base) / (direct − base), Liu et al. 2024 §3: what share of direct tuning steering brings."""
+    """(proxy − base) / (direct − base), Liu et al. 2024 §3: what share of direct tuning steering brings.
+
+    None also where direct tuning brings nothing: then there is no gap.
+    """
     if not {"base", "proxy 1", "base tuned directly"} <= scores.keys():
         return None
     base, proxy, direct = (scores[name].right.estimate for name in ("base", "proxy 1", "base tuned directly"))
-    return (proxy - base) / (direct - base) if direct != base else None
+    return (proxy - base) / (direct - base) if direct > base else None

@@ -66,6 +66,8 @@ def test_the_gap_closed_is_steerings_share_of_direct_tuning():
     assert report["gap_closed"] == pytest.approx(0.5)
     assert [one["second"] for one in report["comparisons"]] == ["base"]
     assert report["comparisons"][0]["right"]["estimate"] == pytest.approx(0.5)
+    worse = readers | {"base": answering(TERM.question), "base tuned directly": answering()}
+    assert reading_report(worse, CASES)["gap_closed"] is None  # direct tuning brought nothing: no gap
 
 
 def test_an_alpha_curve_steers_with_every_alpha():
