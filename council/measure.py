@@ -29,8 +29,8 @@ TABLES: tuple[Table, ...] = get_args(Table)
 
 PAIRS = (
     *(("council", other) for other in ("best passage", "best sentence", "top specialist", "generalist")),
-    *(("council", other) for other in ("self-consistency", "expert alone", "proxy 1", "base")),
-    *(("proxy 1", other) for other in ("base", "expert alone")),
+    *(("council", other) for other in ("self-consistency", "expert alone", "proxy 1", "proxy 1.5", "base")),
+    *((proxy, other) for proxy in ("proxy 1", "proxy 1.5") for other in ("base", "expert alone")),
     *((look, "council") for look in ("cross-scored", "reconsidered", "cross-scored once")),
     *(("reconsidered once", "council"), ("one ballot", "council")),
 )
