@@ -16,6 +16,7 @@ from proxycouncil.errors import UsageError
 from proxycouncil.graphs.forwarding import ForwardingSearcher, widened
 from proxycouncil.graphs.protocols import Searcher
 from proxycouncil.graphs.state import Memory, Recalled
+from proxycouncil.retrieval.fusion import RRF_K
 from proxycouncil.retrieval.passage import Affinity, Excerpt, Passage
 from proxycouncil.retrieval.slate import RANK_WEIGHT, arrange
 
@@ -33,8 +34,6 @@ LONGEST: Final = 400
 NEAREST: Final = 0.3
 """A remembered text whose cosine to the question is below this is not read."""
 _USER_LONGEST = 200
-_RANKED = 60
-"""As in the library's reciprocal rank fusion, by which a slate's order is made."""
 
 
 def namespace(user: str) -> tuple[str, str, str]:
@@ -149,7 +148,7 @@ class RememberingSearcher(ForwardingSearcher[Searcher]):
         """Scored as the library scores its own: by rank, and sentences by their cosine as well."""
         excerpts = []
         for rank, one in enumerate(self._recalls, start=1):
-            fused = 2 / (_RANKED + rank)
+            fused = 2 / (RRF_K + rank)
             score = fused if form == "passages" else one["cosine"] + RANK_WEIGHT * fused
             excerpts.append(Excerpt(_passage(one, fused), one["text"], 0, len(one["text"]), score))
         return excerpts
