@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from proxycouncil.council.questions import Question
+from proxycouncil.graphs.structured import fields as object_in
 
 _PLAIN = Question("")
 
@@ -20,7 +20,7 @@ def read_questions(lines: Iterable[str], like: Question = _PLAIN) -> Iterator[Qu
     """
     for line in lines:
         text = line.removesuffix("\n").removesuffix("\r")
-        fields = _json_object(text)
+        fields = object_in(text)
         if fields is None:
             yield replace(like, text=text)
         else:
@@ -38,20 +38,10 @@ def read_questions(lines: Iterable[str], like: Question = _PLAIN) -> Iterator[Qu
 def fields_of(line: str) -> dict[str, object]:
     """What a line holds: its JSON object, or itself as `question`."""
     text = line.removesuffix("\n").removesuffix("\r")
-    found = _json_object(text)
+    found = object_in(text)
     return {"question": text} if found is None else found
 
 
 def whole(text: str) -> str:
     """The text without lone surrogates (a shell's stray bytes, JSON's escapes): no UTF-8 holds them."""
     return text.encode("utf-8", "replace").decode("utf-8")
-
-
-def _json_object(text: str) -> dict[str, object] | None:
-    if not text.lstrip().startswith("{"):
-        return None
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) else None

@@ -12,7 +12,7 @@ from time import perf_counter
 from typing import Any, TypeVar
 
 from proxycouncil.eval.answerer import Answerer, Reply
-from proxycouncil.eval.metrics import Interval, is_right, paired_bootstrap, wilson
+from proxycouncil.eval.metrics import Interval, ece, is_right, paired_bootstrap, wilson
 from proxycouncil.eval.samples import samples
 from proxycouncil.eval.splits import Question, halves, load_out_of_scope, load_questions
 from proxycouncil.specialists.questions import Part
@@ -37,6 +37,8 @@ class Score:
     seconds: float
     tokens: float | None = None
     """Read and written a question, on average; None where no model reads."""
+    calibration_error: float | None = None
+    """Of what is answered, in scope and out of it; None where an arm says nothing of how sure it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,18 @@ def score(replies: Replies, material: Material) -> Score:
         by_kind=_by_kind(right, answered, material.inside),
         seconds=replies.seconds,
         tokens=_tokens([*replies.inside, *replies.outside]),
+        calibration_error=_calibration_error(replies, right),
     )
+
+
+def _calibration_error(replies: Replies, right: Sequence[bool]) -> float | None:
+    """By `metrics.ece`; an answer to a question that has none is wrong."""
+    replied = (*replies.inside, *replies.outside)
+    labels = [*right, *(False for _ in replies.outside)]
+    said = [(one.confidence, ok) for one, ok in zip(replied, labels, strict=True) if not one.declined]
+    if not any(confidence for confidence, _ in said):
+        return None
+    return ece([confidence for confidence, _ in said], [ok for _, ok in said])
 
 
 def _tokens(replies: Sequence[Reply]) -> float | None:

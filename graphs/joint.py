@@ -16,6 +16,7 @@ from typing import Any
 
 from proxycouncil.errors import ConfigError
 from proxycouncil.graphs.poll import Poll
+from proxycouncil.graphs.softmax import softmax
 
 VERSION = 1
 _REFIT = "fit it again: `council calibrate`"
@@ -46,7 +47,7 @@ class JointRule:
         *scores, none = self.scores(poll)
         if not scores:
             return Odds((), 1.0)
-        shares = _softmax([*scores, none], self.temperature)
+        shares = softmax([*scores, none], self.temperature)
         return Odds(tuple(shares[:-1]), shares[-1])
 
     def scores(self, poll: Poll) -> list[float]:
@@ -98,10 +99,3 @@ class JointRule:
 
 def _mean(values: Mapping[str, float]) -> float:
     return fsum(values.values()) / len(values) if values else 0.0
-
-
-def _softmax(scores: list[float], temperature: float) -> list[float]:
-    highest = max(scores)
-    masses = [math.exp((score - highest) / temperature) for score in scores]
-    total = fsum(masses)
-    return [mass / total for mass in masses]

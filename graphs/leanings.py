@@ -11,6 +11,7 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from math import fsum
 
+from proxycouncil.graphs.softmax import softmax
 from proxycouncil.graphs.state import CrossScore, Slate, Tally
 
 Leanings = Mapping[tuple[str, Slate], Sequence[float]]
@@ -26,7 +27,7 @@ def leaning(score: CrossScore, groups: Sequence[Collection[str]]) -> list[float]
     """One reading's vote: parts for every group and, last, for none of them."""
     said = score["logprobs"]
     logs = [max((said[text] for text in texts if text in said), default=-math.inf) for texts in groups]
-    return _softmax([*logs, score["none"]])
+    return softmax([*logs, score["none"]])
 
 
 def of_leader(tally: Tally) -> dict[str, float]:
@@ -46,10 +47,3 @@ def of_leader(tally: Tally) -> dict[str, float]:
 
 def _mean(values: Sequence[float]) -> float:
     return fsum(values) / len(values)
-
-
-def _softmax(logs: Sequence[float]) -> list[float]:
-    highest = max(logs)
-    masses = [math.exp(log - highest) for log in logs]
-    total = fsum(masses)
-    return [mass / total for mass in masses]

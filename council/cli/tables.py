@@ -42,9 +42,15 @@ def print_tables(measured: Mapping[str, Any]) -> None:
 
 def _questions(console: Console, data: Mapping[str, Any]) -> None:
     console.print(f"{data['questions']} questions in scope, {data['out_of_scope']} out of scope\n")
-    columns = ("answered", "right", "right of answered", "declined out of scope", "tokens", "seconds")
+    columns = ("answered", "right", "right of answered", "declined out of scope", "ECE", "tokens", "seconds")
     rows = [
-        [arm["arm"], *(_share(arm[key]) for key in _QUESTION_COLUMNS), _tokens(arm), f"{arm['seconds']:.0f}"]
+        [
+            arm["arm"],
+            *(_share(arm[key]) for key in _QUESTION_COLUMNS),
+            "" if arm["calibration_error"] is None else f"{arm['calibration_error']:.3f}",
+            _tokens(arm),
+            f"{arm['seconds']:.0f}",
+        ]
         for arm in data["arms"]
     ]
     _print(console, ("arm", *columns), rows)
