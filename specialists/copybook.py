@@ -7,12 +7,16 @@ A span begins and ends where a word or a number does, so that no reply is "192" 
 "can't". It crosses neither from one snippet into the next nor from a title into its text. Its first
 letter may change case, as it must when a term is taken from the beginning of a sentence. No full stop is
 added where a span stops before the end of its sentence: everything in a reply stands in the slate.
+
+A span that holds nothing but words of the question answers nothing (*London* to "Which profession in London
+…?"): it has to go on until it says something else, and can't be begun where it never would. A question that
+offers its own answers ("a fruit or a vegetable?") is not held to that.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeAlias
@@ -25,11 +29,20 @@ from proxycouncil.specialists.request import Snippet
 OPENINGS = ("Yes.", "Yes,", "No.", "No,")
 """May stand before a span; those with a full stop may also be all of a reply."""
 
-Live: TypeAlias = frozenset[int]
-"""Nodes whose token was written last; several where the same words stand in several places."""
+Live: TypeAlias = frozenset[tuple[int, bool]]
+"""Nodes whose token was written last, several where the same words stand in several places, and whether the
+way there says something that the question does not."""
 
-BEGINNING: Live = frozenset((0,))
+BEGINNING: Live = frozenset(((0, False),))
 """Nothing is written yet."""
+
+_WORD = re.compile(r"\w+")
+_HOLLOW = frozenset(
+    "a an and are as at be been by for from had has have in into is it its of on or s so that the their "
+    "these this those to was were which with".split()
+)
+"""Words that say nothing by themselves; the s is that of a possessive."""
+_OFFERS = re.compile(r"\b(?:or|between|which of|one of)\b", re.IGNORECASE)
 
 _UNBROKEN = re.compile(
     r"(?<=\w)(?=\w)"
@@ -48,19 +61,31 @@ class Copybook:
     after: Sequence[tuple[int, ...]]
     """Nodes that may follow each node."""
     may_end: Sequence[bool]
-    """Whether a reply may end after each node."""
+    """Whether a reply may end after each node, once it says something."""
+    tells: Sequence[bool]
+    """Whether a reply that ends after each node says something by the word that the node is of."""
+    leads: Sequence[bool]
+    """Whether one that has said nothing before each node can go on from it to an end that says something."""
     end_ids: frozenset[int]
     """Tokens that end a reply."""
 
     def follow(self, live: Live, token: int) -> Live:
         """The nodes that a token leads to; none after a token that was not allowed."""
-        return frozenset(node for at in live for node in self.after[at] if self.tokens[node] == token)
+        return frozenset(
+            (node, told or self.tells[node])
+            for node, told in self._following(live)
+            if self.tokens[node] == token
+        )
 
     def allowed(self, live: Live) -> frozenset[int]:
         """Tokens that may come next: never none, since where nothing else may come the end does."""
-        following = frozenset(self.tokens[node] for at in live for node in self.after[at])
-        ending = not following or any(self.may_end[at] for at in live)
+        following = frozenset(self.tokens[node] for node, _ in self._following(live))
+        ending = not following or any(told and self.may_end[at] for at, told in live)
         return following | self.end_ids if ending else following
+
+    def _following(self, live: Live) -> Iterator[tuple[int, bool]]:
+        for at, told in live:
+            yield from ((node, told) for node in self.after[at] if told or self.leads[node])
 
 
 class Copying:
@@ -86,12 +111,14 @@ class Copying:
         return self._book.allowed(self._lives[-1])
 
 
-def open_copybook(snippets: Iterable[Snippet], form: PromptFormat, *, end_ids: Iterable[int]) -> Copybook:
-    """Everything that may be said of snippets; of none, only the refusal.
+def open_copybook(
+    snippets: Iterable[Snippet], form: PromptFormat, *, end_ids: Iterable[int], question: str = ""
+) -> Copybook:
+    """Everything that may be said of snippets to a question; of none, only the refusal.
 
     `form` is how the model is asked whose tokens are written, `end_ids` are what ends its texts.
     """
-    sheet = _Sheet(form)
+    sheet = _Sheet(form, None if not question or _OFFERS.search(question) else _words(question))
     for snippet in snippets:
         sheet.write(clean(snippet.title))
         sheet.write(clean(snippet.text))
@@ -101,11 +128,14 @@ def open_copybook(snippets: Iterable[Snippet], form: PromptFormat, *, end_ids: I
 class _Sheet:
     """A copybook in the making; alike ends of texts are written once."""
 
-    def __init__(self, form: PromptFormat) -> None:
-        self._encoder, self._lead = form.encoder, form.lead
+    def __init__(self, form: PromptFormat, asked: frozenset[str] | None) -> None:
+        """`asked`: the question's words, which say nothing; None: everything says something."""
+        self._encoder, self._lead, self._asked = form.encoder, form.lead, asked
         self._tokens: list[int] = [-1]
         self._after: list[tuple[int, ...]] = [()]
         self._may_end: list[bool] = [False]
+        self._tells: list[bool] = [False]
+        self._leads: list[bool] = [True]
         self._places: dict[tuple[tuple[int, ...], tuple[int, ...]], tuple[int, ...]] = {}
         self._starts: dict[str, dict[int, None]] = {self._lead: {}, " ": {}}
         """Nodes where a span begins, by what stands before it: of a whole reply, or after *Yes*."""
@@ -127,12 +157,12 @@ class _Sheet:
             for opening in OPENINGS:
                 starts += self._place(self._whole(opening, may_end=opening.endswith(".")), spans)
         self._after[0] = tuple(starts)
-        return Copybook(self._tokens, self._after, self._may_end, end_ids)
+        return Copybook(self._tokens, self._after, self._may_end, self._tells, self._leads, end_ids)
 
     def _whole(self, text: str, *, may_end: bool) -> _Word:
-        """A text to be written from its beginning to its end."""
+        """A text to be written from its beginning to its end; it says something by itself."""
         ids = tuple(self._encoder.data(self._lead + text))
-        return _Word(ids, frozenset({len(ids)} if may_end else ()))
+        return _Word(ids, frozenset({len(ids)} if may_end else ()), {len(ids): None})
 
     def _place(self, word: _Word, following: tuple[int, ...]) -> tuple[int, ...]:
         """The node where a word begins that these nodes follow; what follows, if the word has no tokens."""
@@ -143,6 +173,8 @@ class _Sheet:
                 self._tokens.append(word.ids[count - 1])
                 self._after.append(then)
                 self._may_end.append(count in word.ends)
+                self._tells.append(word.tells(count, self._asked))
+                self._leads.append(self._tells[-1] or any(self._leads[node] for node in then))
                 then = (len(self._tokens) - 1,)
             self._places[key] = then
         return self._places[key]
@@ -155,6 +187,15 @@ class _Word:
     ids: tuple[int, ...]
     ends: frozenset[int]
     """After how many of them a reply may end."""
+    said: Mapping[int, frozenset[str] | None]
+    """What has been said after that many; None: enough, whatever was asked."""
+
+    def tells(self, count: int, asked: frozenset[str] | None) -> bool:
+        """Whether something that was not asked has been said by then."""
+        if count not in self.said:
+            return False
+        said = self.said[count]
+        return asked is None or said is None or not said <= asked
 
 
 @lru_cache(maxsize=16_384)  # members read much the same passages, and a text has few different words
@@ -168,10 +209,17 @@ def _entries(encoder: TextEncoder, chunk: str, lead: str) -> tuple[_Word, ...]:
 
 def _word(encoder: TextEncoder, text: str, lead: str) -> _Word:
     ids = tuple(encoder.data(lead + text))
-    beginnings = [tuple(encoder.data(lead + text[:place])) for place in _breaks(text)[1:-1]]
+    beginnings = {place: tuple(encoder.data(lead + text[:place])) for place in _breaks(text)[1:-1]}
     # The tokens of what a break cuts off begin the word's own, or else the break lies inside a token.
-    ends = (len(one) for one in (*beginnings, ids) if ids[: len(one)] == one)
-    return _Word(ids, frozenset(ends))
+    said = {len(one): _words(text[:place]) for place, one in beginnings.items() if ids[: len(one)] == one}
+    said[len(ids)] = _words(text)
+    return _Word(ids, frozenset(said), said)
+
+
+def _words(text: str) -> frozenset[str]:
+    """The words that say something, a plural as its singular."""
+    words = _WORD.findall(text.casefold())
+    return frozenset(word[:-1] if len(word) > 3 and word.endswith("s") else word for word in words) - _HOLLOW
 
 
 def _recased(text: str) -> str:

@@ -224,7 +224,10 @@ def _copying(family: Family, main: Voice, request: Request) -> Copying | None:
     if not request.sampling.verbatim or not isinstance(request.prompt, Prompt):
         return None
     end_ids = (end for end in family.end_ids if end < family.width)
-    return Copying(open_copybook(request.prompt.snippets, main.part.format, end_ids=end_ids))
+    prompt = request.prompt
+    return Copying(
+        open_copybook(prompt.snippets, main.part.format, end_ids=end_ids, question=prompt.question)
+    )
 
 
 def _following(family: Family, main: Voice, request: Request) -> Following | None:
