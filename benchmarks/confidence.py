@@ -83,7 +83,10 @@ def fit(questions: list[Question], answers: list[Answer]) -> tuple[dict[str, Any
     spoken = [(q, a) for q, a in zip(questions, answers, strict=True) if a.tally["groups"]]
     labels = [right(question, answer) for question, answer in spoken]
     fitted = fit_confidence(
-        [features(answer.tally, answer.ballots, answer.route) for _, answer in spoken],
+        [
+            features(answer.tally, answer.ballots, answer.route, question=answer.decision.standalone)
+            for _, answer in spoken
+        ],
         labels,
         groups=[question.entry or question.id for question, _ in spoken],
         target_risk=TARGET_RISK,

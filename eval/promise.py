@@ -127,7 +127,10 @@ def fit_promise(
     tallies = [record["tally"] for record in marked] if vote is None else _recounted(marked, runs, vote)
     spoken = [(record, tally) for record, tally in zip(marked, tallies, strict=True) if tally["groups"]]
     labels = [leader_is_right(record, tally) for record, tally in spoken]
-    described = [features(tally, ballots_of_turn(record), record["route"]) for record, tally in spoken]
+    described = [
+        features(tally, ballots_of_turn(record), record["route"], question=asked_of(record))
+        for record, tally in spoken
+    ]
     fitted = fit_confidence(
         _completed(described),
         labels,

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from proxycouncil.errors import ConfigError
 from proxycouncil.graphs.evidence import checked, unsupported
 from proxycouncil.graphs.leanings import of_leader
+from proxycouncil.graphs.quoting import fits
 from proxycouncil.graphs.state import Ballot, Group, Route, Tally
 from proxycouncil.graphs.weighing import UNMEASURED, seat
 
@@ -34,12 +35,14 @@ FEATURES = (
     "out_of_scope",
     "routing",
     "words",
+    "fits",
 )
 """share: leading group's weight among all weight, none included · margin: over the next group · p_none ·
 support, confidence: means over the leading ballots, support once per passage cited · members: that agree ·
 n_eff · passages: distinct ones cited by them · flips: share of answering members in several groups · quoted:
 share of leading ballots cast by quotation · abstained: share of those asked · out_of_scope · routing: the
-likeliest domain's probability · words: logarithm of the answer's length."""
+likeliest domain's probability · words: logarithm of the answer's length · fits: whether that length is what the
+question wants (`quoting.fits`)."""
 
 MEASURED = ("cross_score", "p_true")
 """Features of counts that hold cross-scores, and of no others (`leanings.of_leader`)."""
@@ -80,7 +83,7 @@ class Confidence(NamedTuple):
     calibrated: bool
 
 
-def features(tally: Tally, ballots: Iterable[Ballot], route: Route) -> dict[str, float]:
+def features(tally: Tally, ballots: Iterable[Ballot], route: Route, *, question: str) -> dict[str, float]:
     """The feature vector of a count; every value is finite, and neutral where nobody answered.
 
     Those of `MEASURED` are there where they were measured.
@@ -95,6 +98,7 @@ def features(tally: Tally, ballots: Iterable[Ballot], route: Route) -> dict[str,
             "quoted": sum(ballot["method"] == "quoted" for ballot in leading) / max(1, len(leading)),
             "out_of_scope": route["out_of_scope"],
             "routing": max(route["probabilities"].values(), default=0.0),
+            "fits": float(bool(leading) and fits(question, tally["groups"][0]["text"])),
         }
     )
     plain = {name: found[name] if math.isfinite(found[name]) else 0.0 for name in FEATURES}

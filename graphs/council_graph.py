@@ -279,6 +279,7 @@ async def _decide(state: CouncilState, context: CouncilContext, _: Emit) -> Upda
         state["tally"],
         state["ballots"],
         state["route"],
+        question=state["standalone"],
         quorum=settings.quorum,
         target_risk=settings.target_risk,
         calibration=context.calibrated("confidence"),
@@ -290,6 +291,7 @@ async def _decide(state: CouncilState, context: CouncilContext, _: Emit) -> Upda
             state["tally"],
             state["ballots"],
             state["route"],
+            question=state["standalone"],
             choice=choice,
             calibration=context.calibrated("confidence"),
         )

@@ -59,6 +59,7 @@ def decide(
     ballots: Iterable[Ballot],
     route: Route,
     *,
+    question: str,
     quorum: int,
     target_risk: float,
     calibration: Mapping[str, Any] | None = None,
@@ -70,6 +71,7 @@ def decide(
         tally: the count of the turn.
         ballots: the turn's ballots, for citations and causes of failure.
         route: who was asked, and why.
+        question: what was asked, standing alone.
         quorum: live members needed, of those asked if that many were.
         target_risk: share of given answers that may be wrong; binding only with a calibration.
         calibration: a fitted model of confidence (see `confidence.py`).
@@ -77,7 +79,7 @@ def decide(
             still declines, but its confidences are no probabilities any more.
     """
     held = list(ballots)
-    sure = confidence(tally, features(tally, held, route), calibration)
+    sure = confidence(tally, features(tally, held, route, question=question), calibration)
     sure = sure._replace(calibrated=sure.calibrated and not stale)
     case = _Case(tally, held, route, quorum, threshold(calibration, target_risk), sure, stale)
     refusal = _refusal(case)
@@ -91,6 +93,7 @@ def decide_as_told(
     ballots: Iterable[Ballot],
     route: Route,
     *,
+    question: str,
     choice: str,
     calibration: Mapping[str, Any] | None = None,
 ) -> Decision:
@@ -110,7 +113,8 @@ def decide_as_told(
         )
     others = [group for group in tally["groups"] if group not in chosen]
     said = Tally({**tally, "groups": [*chosen, *others]})
-    sure = confidence(said, features(said, held, route), calibration)._replace(calibrated=False)
+    signals = features(said, held, route, question=question)
+    sure = confidence(said, signals, calibration)._replace(calibrated=False)
     case = _Case(said, held, route, quorum=1, needed=0.0, sure=sure)
     if not choice:
         return _decision(case, "abstain", "A person who saw the ballots found none of the answers right.")

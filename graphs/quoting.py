@@ -1,4 +1,4 @@
-"""When a member that is unsure of its own words may cast an excerpt instead: one that fits the question.
+"""How long an answer its question wants, and when a member that is unsure may cast an excerpt instead.
 
 A question for an account (what is, why, how, is it so) is answered by a sentence; one for a name, number or
 date only by a few words, so a long sentence that holds them somewhere is no answer to it.
@@ -18,6 +18,7 @@ _ACCOUNT = re.compile(
     re.IGNORECASE,
 )
 _NAMING = re.compile(r"\b(?:called|named|term|name|word|year|date|number)\b", re.IGNORECASE)
+_FEWEST_OF_A_SENTENCE = 6
 _WORDS_OF_A_SENTENCE = 40
 _WORDS_OF_A_NAME = 12
 
@@ -26,6 +27,14 @@ def wants_account(question: str) -> bool:
     """Whether a sentence is a fitting answer, rather than a name, number or date."""
     form = asked(question)
     return form.open or bool(form.polar) or bool(_ACCOUNT.search(question) and not _NAMING.search(question))
+
+
+def fits(question: str, answer: str) -> bool:
+    """Whether an answer is as long as the question wants it: a sentence, or a name, number or date."""
+    words = len(answer.split())
+    if not wants_account(question):
+        return words <= _WORDS_OF_A_NAME
+    return words <= _WORDS_OF_A_SENTENCE and (words >= _FEWEST_OF_A_SENTENCE or bool(asked(question).polar))
 
 
 def quotable(question: str, excerpts: Sequence[ExcerptRecord]) -> ExcerptRecord | None:

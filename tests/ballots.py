@@ -95,4 +95,12 @@ def decided(
 ) -> Decision:
     count = counted(ballots, asked, probabilities=probabilities, question=question)
     route = route_of(count["asked"], probabilities)
-    return decide(count, ballots, route, quorum=quorum, target_risk=target_risk, calibration=calibration)
+    return decide(
+        count,
+        ballots,
+        route,
+        question=question,
+        quorum=quorum,
+        target_risk=target_risk,
+        calibration=calibration,
+    )

@@ -8,6 +8,7 @@ from ballots import ballot, cite, counted, decided, route_of, votes
 from proxycouncil.errors import ConfigError
 from proxycouncil.graphs.confidence import FEATURES, confidence, features, flip_rate, threshold
 from proxycouncil.graphs.decide import decide
+from proxycouncil.graphs.state import Ballot
 
 FITTED: dict[str, object] = {
     "version": 1,
@@ -105,7 +106,7 @@ def test_citations_are_the_winners_once_each_with_the_shown_words_first() -> Non
 def test_a_declined_question_is_marked() -> None:
     tally = counted(votes(general="Rome"))
     route = route_of(["general"], {"law": 0.1}, out_of_scope=0.9, declined=True)
-    decision = decide(tally, votes(general="Rome"), route, quorum=2, target_risk=0.05)
+    decision = decide(tally, votes(general="Rome"), route, question="", quorum=2, target_risk=0.05)
     assert decision["outcome"] == "plurality"
     assert "outside of the council's fields" in decision["reason"]
 
@@ -165,9 +166,27 @@ def test_a_damaged_calibration_is_refused_with_a_cure(damage: dict[str, object])
 def test_features_are_complete_and_finite_with_and_without_answers() -> None:
     for cast in (votes(x="Rome", y="Oslo"), votes(x=None), []):
         tally = counted(cast, ["x", "y"])
-        found = features(tally, cast, route_of(["x", "y"]))
+        found = features(tally, cast, route_of(["x", "y"]), question="")
         assert tuple(found) == FEATURES
         assert confidence(tally, found).value >= 0.0
+
+
+def _support(cast: list[Ballot], asked: list[str]) -> float:
+    return features(counted(cast), cast, route_of(asked), question="")["support"]
+
+
+def test_an_answer_fits_when_it_is_as_long_as_the_question_wants() -> None:
+    long = "Friedrich von Wieser introduced the words in the year 1914 in a book about the social economy."
+    for question, answer, fitting in [
+        ("Who introduced it?", "Friedrich von Wieser", True),
+        ("Who introduced it?", long, False),
+        ("Why was it introduced?", long, True),
+        ("Why was it introduced?", "a book", False),
+        ("Is it older than that?", "Yes.", True),
+    ]:
+        cast = votes(x=answer, y=answer)
+        tally = counted(cast, question=question)
+        assert features(tally, cast, route_of(["x", "y"]), question=question)["fits"] == fitting
 
 
 def test_support_counts_once_per_passage() -> None:
@@ -177,5 +196,5 @@ def test_support_counts_once_per_passage() -> None:
     ]
     apart = [*shared, ballot("z", "Rome", support=0.5, citations=[cite("p2")], read=["p2"])]
     asked = ["x", "y", "z"]
-    assert features(counted(shared), shared, route_of(asked))["support"] == pytest.approx(1.0)
-    assert features(counted(apart), apart, route_of(asked))["support"] == pytest.approx(0.75)
+    assert _support(shared, asked) == pytest.approx(1.0)
+    assert _support(apart, asked) == pytest.approx(0.75)

@@ -68,7 +68,7 @@ async def test_outside_of_the_two_thresholds_nobody_is_asked(between: tuple[floa
 def test_a_choice_must_be_somebodys_words() -> None:
     cast = votes(law="Rome", medicine="Oslo")
     with pytest.raises(UsageError, match="nobody answered"):
-        decide_as_told(counted(cast), cast, route_of(["law", "medicine"]), choice="Bern")
+        decide_as_told(counted(cast), cast, route_of(["law", "medicine"]), question="", choice="Bern")
 
 
 def council(between: tuple[float, float] | None) -> Council:

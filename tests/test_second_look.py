@@ -156,7 +156,7 @@ async def test_by_default_nothing_is_scored_and_the_count_says_nothing_of_it():
     count = (await asked(context))["tally"]
     assert not context.generator.scored
     assert not {"voted_by", "cross_scores", "reconsidered"} & set(count)
-    assert set(features(count, [], route_of(SEATS))) == set(FEATURES)
+    assert set(features(count, [], route_of(SEATS), question="")) == set(FEATURES)
 
 
 async def test_without_a_scorer_ballots_are_counted_and_it_is_said():
@@ -192,7 +192,7 @@ async def test_truth_is_asked_behind_the_answer_and_is_no_vote():
     true = 1 / (1 + math.exp(-2.0))  # two tokens, each e times as likely
     for one in count["cross_scores"]:
         assert one["p_true"] == pytest.approx({RIGHT: true, WRONG: true})
-    described = features(count, [], route_of(SEATS))
+    described = features(count, [], route_of(SEATS), question="")
     assert described["p_true"] == pytest.approx(true)
     assert 0 < described["cross_score"] < 1
 
@@ -211,7 +211,7 @@ def test_a_calibration_is_fitted_on_the_signals_and_bears_it_if_one_is_missing()
 
 
 def _described(run: Any) -> dict[str, float]:
-    return features(run["tally"], run["ballots"], run["route"])
+    return features(run["tally"], run["ballots"], run["route"], question="")
 
 
 def _run(number: int) -> Any:
