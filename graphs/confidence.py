@@ -41,8 +41,8 @@ FEATURES = (
 support, confidence: means over the leading ballots, support once per passage cited · members: that agree ·
 n_eff · passages: distinct ones cited by them · flips: share of answering members in several groups · quoted:
 share of leading ballots cast by quotation · abstained: share of those asked · out_of_scope · routing: the
-likeliest domain's probability · words: logarithm of the answer's length · fits: whether that length is what the
-question wants (`quoting.fits`)."""
+likeliest domain's probability · words: logarithm of the answer's length · fits: whether that length is what
+the question wants (`quoting.fits`)."""
 
 MEASURED = ("cross_score", "p_true")
 """Features of counts that hold cross-scores, and of no others (`leanings.of_leader`)."""
