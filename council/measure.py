@@ -27,18 +27,19 @@ from proxycouncil.specialists.request import Sampling
 Table: TypeAlias = Literal["questions", "reading", "retrieval", "alpha", "cost"]
 TABLES: tuple[Table, ...] = get_args(Table)
 
+_CONTROLS = ("base", "expert alone", "base tuned directly")
 PAIRS = (
     *(("council", other) for other in ("best passage", "best sentence", "top specialist", "generalist")),
     *(("council", other) for other in ("self-consistency", "expert alone", "proxy 1", "proxy 1.5", "base")),
-    *((proxy, other) for proxy in ("proxy 1", "proxy 1.5") for other in ("base", "expert alone")),
+    *((proxy, other) for proxy in ("proxy 1", "proxy 1.5") for other in _CONTROLS),
     *((look, "council") for look in ("cross-scored", "reconsidered", "cross-scored once")),
     *(("reconsidered once", "council"), ("one ballot", "council")),
 )
 """Which arms are compared on the same questions."""
 
-READING_PAIRS = tuple(("proxy 1", other) for other in ("base", "expert alone", "base tuned directly"))
-SELF_CONSISTENCY_READINGS = 6
-"""As many as a council of three casts ballots: equal tokens."""
+READING_PAIRS = tuple(("proxy 1", other) for other in _CONTROLS)
+SELF_CONSISTENCY_READINGS = 4
+"""As many as the starter's council mostly casts ballots (two members, two each): about equal tokens."""
 SECOND_LOOKS: Mapping[str, RunSettings] = {
     "cross-scored": RunSettings(cross_scoring=True),
     "reconsidered": RunSettings(reconsider_below=0.3),
@@ -123,13 +124,13 @@ class Bench:
         council, searcher = self.council, self.council.library
         nearest = nearest_specialist(council)
         shelf = Shelf(searcher, nearest)
-        single = {name: ReadingArm(self._reader(how), shelf) for name, how in _STEERINGS.items()}
+        single = {name: ReadingArm(reader, shelf) for name, reader in self._readers().items()}
         every: dict[str, Answerer] = {
             "best passage": RetrievalArm(searcher, "passages"),
             "best sentence": RetrievalArm(searcher, "sentences"),
             **single,
             "self-consistency": SelfConsistencyArm(
-                self._reader(steered(1.0)), Shelf(searcher, lambda _: GENERALIST), SELF_CONSISTENCY_READINGS
+                self._reader(_STEERINGS["proxy 1.5"]), shelf, SELF_CONSISTENCY_READINGS
             ),
             "top specialist": self._sitting(members=lambda question: [nearest(question)]),
             "generalist": self._sitting(members=lambda _: [GENERALIST]),
@@ -169,10 +170,7 @@ class Bench:
         return questions_table.report(self.arms(only), material, pairs=PAIRS, progress=self.progress)
 
     def _reading(self) -> dict[str, Any]:
-        arms = {name: self._reader(how) for name, how in _STEERINGS.items()}
-        arms["anti-expert"] = self._reader(antiexpert_alone)
-        if self.direct:
-            arms["base tuned directly"] = Reader(self.direct, lambda _: ((), "direct"), self._sampling)
+        arms = {**self._readers(), "anti-expert": self._reader(antiexpert_alone)}
         return reading_report(arms, reading_set(), pairs=READING_PAIRS)
 
     def _retrieval(self) -> dict[str, Any]:
@@ -193,6 +191,13 @@ class Bench:
         tasks = [shelf.task(question.text, shelf.find(question.text)) for question in questions]
         readers = {name: self._reader(_STEERINGS[name]) for name in ("base", "expert alone", "proxy 1")}
         return {"tokens_per_second": cost(readers, tasks)}
+
+    def _readers(self) -> dict[str, Reader]:
+        """Single readings by name; the base tuned directly where it was given."""
+        readers = {name: self._reader(how) for name, how in _STEERINGS.items()}
+        if self.direct:
+            readers["base tuned directly"] = Reader(self.direct, lambda _: ((), "direct"), self._sampling)
+        return readers
 
     def _reader(self, how: Steering) -> Reader:
         return Reader(self.council.generator, how, self._sampling)

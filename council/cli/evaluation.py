@@ -59,7 +59,7 @@ def starter(
         ),
     ] = None,
     direct: Annotated[
-        Path | None, typer.Option(help="The base tuned directly, an adapter, as one more arm of reading.")
+        Path | None, typer.Option(help="The base tuned directly, an adapter, as one more single reading.")
     ] = None,
     verbatim: Annotated[
         bool, typer.Option("--verbatim", help="Single readings only say what stands in their slate.")
