@@ -224,6 +224,7 @@ def settings(config: CouncilConfig) -> Settings:
         quorum=council.quorum,
         target_risk=council.target_risk,
         excerpts=retrieval.excerpts,
+        own_excerpts=retrieval.own_excerpts,
         slate=retrieval.slate,
         order=retrieval.order,
         own_order=retrieval.own_order,

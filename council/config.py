@@ -177,6 +177,9 @@ class RetrievalConfig(Section):
     """What a member reads: the best sentences, or whole passages."""
     excerpts: Positive = 4
     """Excerpts on a slate."""
+    own_excerpts: Positive | None = None
+    """Excerpts on a member's own slate, where it is not as many: readings of another length differ in their
+    errors."""
     budget_tokens: Positive = 1024
     """Tokens of the base that a slate may take; what comes after is left out."""
     order: SlateOrder = "best_first"

@@ -71,6 +71,8 @@ def _settings(config: CouncilConfig) -> list[str]:
     # What is left as it was changes nothing that was fitted before there was a choice.
     if config.retrieval.own_order != "shuffled":
         reading.append(f"own_order={config.retrieval.own_order}")
+    if config.retrieval.own_excerpts is not None:
+        reading.append(f"own_excerpts={config.retrieval.own_excerpts}")
     if config.vote != type(config.vote)():
         reading.append(str(config.vote))
     return [*council, *reading, f"entailment={Path(config.council.entailment or '').name}"]

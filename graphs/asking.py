@@ -48,7 +48,7 @@ class Asking:
             self.question,
             domains=self.member.domains,
             form=settings.slate,
-            limit=settings.excerpts,
+            limit=settings.own_excerpts or settings.excerpts,
             order=settings.own_order,
             seed=self.seed,
         )

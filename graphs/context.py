@@ -50,6 +50,8 @@ class Settings:
     quorum: int = 2
     target_risk: float = 0.05
     excerpts: int = 4
+    own_excerpts: int | None = None
+    """On a member's own slate. None: as many as on the shared one."""
     slate: SlateForm = "sentences"
     order: SlateOrder = "best_first"
     """Of the shared slate."""

@@ -60,8 +60,8 @@ def family(tmp_path_factory: pytest.TempPathFactory) -> Family:
     return Family(paths["base"], paths["antiexpert"], experts={"law": paths["law"]}).load()
 
 
-def _book(form: PromptFormat, slate: tuple[Snippet, ...]) -> Copybook:
-    return open_copybook(slate, form, end_ids=[END])
+def _book(form: PromptFormat, slate: tuple[Snippet, ...], question: str = "") -> Copybook:
+    return open_copybook(slate, form, end_ids=[END], question=question)
 
 
 # The plain reference: every reply that may be written, as the tokens of its whole text.
@@ -123,18 +123,44 @@ def _is_word(character: str) -> bool:
 
 
 @settings(max_examples=40, deadline=None)
-@given(slate=SLATES, data=st.data())
+@given(slate=SLATES, question=TEXTS, data=st.data())
 def test_what_may_come_next_is_what_some_reply_goes_on_with(
-    form: PromptFormat, tokenizer: Any, slate: tuple[Snippet, ...], data: st.DataObject
+    form: PromptFormat, tokenizer: Any, slate: tuple[Snippet, ...], question: str, data: st.DataObject
 ) -> None:
     replies = _replies(form, tokenizer, slate)
-    copying, written = Copying(_book(form, slate)), []
+    replies = {reply for reply in replies if _answers(_decoded(tokenizer, reply[:-1]), question)}
+    copying, written = Copying(_book(form, slate, question)), []
     while not written or written[-1] != END:
         replies = {reply for reply in replies if reply[: len(written)] == tuple(written)}
         expected = {reply[len(written)] for reply in replies}
         assert copying.allowed(written) == expected
         # The end only once nothing else is left: the longer the walk, the more is compared.
         written.append(data.draw(st.sampled_from(sorted(expected - {END}) or [END])))
+
+
+def _answers(reply: str, question: str) -> bool:
+    """Whether a reply says something that its question does not."""
+    if not question or reply == REFUSAL or reply.startswith(OPENINGS):
+        return True
+    return bool(_told(reply) - _told(question))
+
+
+def _told(text: str) -> set[str]:
+    words = re.findall(r"\w+", text.casefold())
+    return {word.removesuffix("s") if len(word) > 3 else word for word in words} - set("a s is in the that".split())
+
+
+def test_a_reply_says_more_than_the_question(form: PromptFormat, tokenizer: Any) -> None:
+    slate = (Snippet("Taxi drivers", "London taxi drivers have a large hippocampus."),)
+
+    def spoken(question: str) -> set[str]:
+        return {_decoded(tokenizer, reply[:-1]) for reply in _walks(_book(form, slate, question))}
+
+    asked = spoken("Which profession in London has a large hippocampus?")
+    assert {"London taxi drivers", "taxi drivers"} <= asked
+    assert not asked & {"London", "large", "a large hippocampus", "have a large hippocampus."}
+    # What offers its answers is answered in its own words.
+    assert {"London", "large"} <= spoken("Is it London or Paris?") & spoken("")
 
 
 def test_no_span_breaks_a_word_or_a_number(form: PromptFormat, tokenizer: Any) -> None:
