@@ -56,7 +56,7 @@ def _table(title: str, section: Schema) -> str:
                 f"| `{key}`",
                 _allowed(schema),
                 _default(schema, required=key in required),
-                schema["description"],
+                " ".join(schema["description"].split()),
             )
         )
         + " |"
