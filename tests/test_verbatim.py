@@ -147,7 +147,9 @@ def _answers(reply: str, question: str) -> bool:
 
 def _told(text: str) -> set[str]:
     words = re.findall(r"\w+", text.casefold())
-    return {word.removesuffix("s") if len(word) > 3 else word for word in words} - set("a s is in the that".split())
+    return {word.removesuffix("s") if len(word) > 3 else word for word in words} - set(
+        "a s is in the that".split()
+    )
 
 
 def test_a_reply_says_more_than_the_question(form: PromptFormat, tokenizer: Any) -> None:
