@@ -41,6 +41,11 @@ _HOW_MANY = re.compile(
 _NUMBER = re.compile(r"(?<![\w.,/-])\d[\d,]*(?:\.\d+)?(?: ?(?:%|percent|million|billion))?(?![\w/-])")
 _INNER_NAME = re.compile(rf"(?<=[a-z,] )({_NAME})")
 _POINTING = frozenset("it they this that these those he she its their such there here".split())
+_JOINING = frozenset(
+    "if when while although though because since once after before until unless as for in on at by with "
+    "from to of and but or so also thus however what which who where why how not".split()
+)
+"""What begins a clause or a phrase begins no term."""
 _NO_KIND = frozenset(
     "not that how when if so very more most as at by for from in of on to under what".split()
 )
@@ -73,7 +78,7 @@ def candidates(title: str, text: str) -> Iterator[Candidate]:
 
 def _definition(title: str, sentence: str) -> Iterator[Candidate]:
     found = _DEFINITION.match(sentence)
-    if not found or _points(sentence):
+    if not found or _points(sentence) or found[2].split(maxsplit=1)[0].lower() in _JOINING:
         return
     term, verb, told = found[2].strip(), found[3], found[4]
     gist = gist_of(told)
@@ -116,6 +121,8 @@ def _gaps(title: str, sentence: str) -> Iterator[Candidate]:
         if found is None:
             continue
         filling = found[0].rstrip(".,")
+        if len(filling) == 1 and filling.isalpha():
+            continue  # an initial: H. sapiens
         gapped = sentence[: found.start()] + GAP + sentence[found.start() + len(filling) :]
         asked = f"What belongs in the gap? {about}{gapped}"
         yield Candidate(kind, asked, filling, (filling,), sentence)  # type: ignore[arg-type]

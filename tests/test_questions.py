@@ -144,6 +144,9 @@ def test_the_files_are_what_tune_and_calibrate_read(tmp_path: Path) -> None:
     kept = read_questions(calibration)
     assert {one.id.split("-")[0] for one in kept} == {"law", "sea"}
     assert {part(one.id.split("-")[0], one.entry) for one in kept} == {"calibration"}
+    tested = [json.loads(line) for line in (tmp_path / "test" / "all.jsonl").read_text().splitlines()]
+    assert {one["domain"] for one in tested} == {"law", "sea"}
+    assert {part(one["domain"], one["entry"]) for one in tested} == {"test"}
 
 
 def test_the_starter_s_own_questions_are_never_overwritten(tmp_path: Path, monkeypatch) -> None:
