@@ -147,7 +147,8 @@ class Library(Closing):
             for batch in batches:
                 self._add_sentences(domain, batch.sentences)  # first: sentences of nothing do no harm
                 self._write(batch.change)
-            if sentences:
+            # Again only for what has changed: it takes a look at every sentence that is held.
+            if sentences and (plan.written or plan.removed or self._keepsakes.bank(domain) is None):
                 self._keep_sentences(domain)
             if plan.written or plan.removed:
                 self._extracts.keep_only(self._states())

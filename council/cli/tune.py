@@ -14,6 +14,7 @@ from proxycouncil.errors import ConfigError, UnknownDomainError, UsageError
 if TYPE_CHECKING:
     from proxycouncil.council.config import CouncilConfig
     from proxycouncil.specialists.family import Family
+    from proxycouncil.specialists.tuning import Recipe
 
 _LARGE = 3_000_000_000
 
@@ -115,7 +116,7 @@ def tune(
             out=out or settings.directory / "experts" / domain,
             form=settings.retrieval.slate,
             general=general or GENERAL_CASES,
-            recipe=recipe if steps is None else replace(recipe, steps=steps),
+            recipe=recipe if steps is None else _of_length(recipe, steps),
             base=settings.family.base if consistent else None,
             start_from=None if fresh or full else start_from or _reading(settings),
             teacher=teacher,
@@ -132,6 +133,13 @@ def tune(
         typer.echo(f"council.toml: {wrote}", err=True)
     else:
         typer.echo(f'next: [specialists.{domain}] expert = "{tuned.directory}"', err=True)
+
+
+def _of_length(recipe: Recipe, steps: int) -> Recipe:
+    """At most so many steps, of which none is wasted: the last is one after which the loss is looked at."""
+    looks = -(-steps // recipe.evaluate_every)
+    every = steps // looks
+    return replace(recipe, steps=every * looks, evaluate_every=every)
 
 
 def _reading(settings: CouncilConfig) -> str | None:
