@@ -28,7 +28,7 @@ from benchmarks.commands import council, told
 from proxycouncil.council.starter import HANDBOOKS
 
 QUESTION, ACCEPTED = "What is opportunity cost?", "best alternative"
-GOOD = 170
+GOOD = 169
 _ENTRY = re.compile(r"^## (.+)\n+((?:(?!^## ).*\n?)+)", re.MULTILINE)
 Entry = tuple[str, str]
 
@@ -70,8 +70,8 @@ def measure(home: Path) -> dict[str, Any]:
         "refused": sum(line.startswith("error: ") for line in report.splitlines()),
         "noted": sum(line.startswith("note: ") for line in report.splitlines()),
         "not_explained": unsaid,
-        "answer": answer.splitlines()[0] if answer else "",
-        "right": ACCEPTED in answer,
+        "answer": " ".join(answer.partition(" [1]")[0].split()),
+        "right": ACCEPTED in answer.partition("[1]")[0],
         "cites": next((line for line in answer.splitlines() if line.startswith("[1] ")), None),
         **told(ran),
     }
