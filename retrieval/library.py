@@ -37,6 +37,7 @@ from proxycouncil.retrieval.slate import (
     arrange,
     best_sentences,
     sentences_of,
+    telling,
     whole_passages,
     within_budget,
 )
@@ -208,7 +209,7 @@ class Library(Closing):
         if form == "passages":
             best = whole_passages(asked.search(chosen, limit=limit, mode="hybrid"))
         else:
-            found = sentences_of(asked.search(chosen, limit=PASSAGES_READ, mode="hybrid"))
+            found = telling(sentences_of(asked.search(chosen, limit=PASSAGES_READ, mode="hybrid")), question)
             best = best_sentences(found, self._cosines(asked, [excerpt.text for excerpt in found]), limit)
         return arrange(within_budget(best, budget_tokens, count_tokens), order, seed)
 
