@@ -115,11 +115,12 @@ def readers_of(council: Council, question: str) -> list[str]:
 def reading_council(council: Council, focus: Focus) -> Council:
     """The same members and models before another shelf; confidences fitted on the first don't hold there.
 
-    Questions are put as they are: whoever reads by a plan has split them already.
+    Questions are put as they are: whoever reads by a plan has split them already. One ballot each, since
+    everybody's own collection is the document, and a second would read the first slate again.
     """
     from proxycouncil.council.council import Council
 
-    changed = {"calibration": None, "checkpoints": None, "planner": "off"}
+    changed = {"calibration": None, "checkpoints": None, "planner": "off", "ballots": 1}
     deliberation = council.config.council.model_copy(update=changed)
     config = council.config.model_copy(update={"council": deliberation})
     return Council(config, generator=council.generator, searcher=focus)

@@ -55,16 +55,23 @@ _PRESET_ABOUT = Template(
 # With less, take $smaller as the base: its vocabulary is the same.
 # Append @REVISION to a name to pin it."""
 )
-_SMALL_RETRIEVAL = 'slate = "sentences"                      # a family this small reads a few sentences\n'
+_SMALL_RETRIEVAL = (
+    'slate = "sentences"                      # a family this small reads a few sentences\n'
+    'own_order = "best_first"                 # and trusts what stands first\n'
+)
 _LARGE_RETRIEVAL = 'slate = "passages"                       # a base of this size reads whole passages\n'
 _COUNCIL = """
 [council]
 quorum = 1                               # raise it to 2 once there are two specialists of one subject
 # calibration = "./calibration.json"     # what `council calibrate` writes: until then confidences are raw
 """
-_UNSURE = (
-    "unsure_below = 0.9                       # a reading less sure than this gives way to a quotation\n"
-)
+_SMALL_COUNCIL = """\
+target_risk = 0.20                       # of given answers, what `council calibrate` lets be wrong
+verbatim = true                          # members write only what stands in the passages, or that it doesn't
+unsure_below = 0.99                      # a reading less sure than this gives way to a quotation
+"""
+_SMALL_ALPHA = 1.5
+"""At which the shipped experts are used (README, `proxy 1.5` beside `proxy 1`)."""
 
 
 def preset_models(name: str) -> Models:
@@ -92,12 +99,13 @@ def council_toml(models: Models, specialists: Sequence[NewSpecialist]) -> str:
     parts = [f"# {models.about}\n", _family(models)]
     parts += [_specialist(one, models) for one in specialists]
     parts.append(
-        "[generalist]                             # reads from every domain\n" + _expert(models.expert)
+        "[generalist]                             # reads from every domain\n"
+        + _expert(models.expert, models)
     )
     parts.append(
         '[retrieval]\npath = "./library"\n' + (_SMALL_RETRIEVAL if models.small else _LARGE_RETRIEVAL)
     )
-    return "\n".join(parts) + _COUNCIL + (_UNSURE if models.small else "")
+    return "\n".join(parts) + _COUNCIL + (_SMALL_COUNCIL if models.small else "")
 
 
 def _family(models: Models) -> str:
@@ -121,12 +129,14 @@ def _specialist(one: NewSpecialist, models: Models) -> str:
         "examples = []                            # questions as people type them; routing reads them too",
         f"documents = [{_quoted(one.documents)}]",
     ]
-    tuned = f'# expert = "./experts/{one.name}"          # your own: council tune {one.name}\n'
-    return "\n".join(lines) + "\n" + _expert(one.expert or models.expert) + tuned
+    tuned = f'# expert = "./experts/{one.name}"   # your own, once made: council tune {one.name}\n'
+    return "\n".join(lines) + "\n" + _expert(one.expert or models.expert, models) + tuned
 
 
-def _expert(expert: str | None) -> str:
-    return f"expert = {_quoted(expert)}\n" if expert else ""
+def _expert(expert: str | None, models: Models) -> str:
+    if not expert:
+        return ""
+    return f"expert = {_quoted(expert)}\n" + (f"alpha = {_SMALL_ALPHA}\n" if models.small else "")
 
 
 def _quoted(text: str) -> str:

@@ -38,9 +38,11 @@ _SHARED = 0.5
 """Share of a sentence's runs of five words that stand on the other side: then it is the same sentence."""
 _SHARED_TITLE = 3
 """A title that more passages have, a file's name for example, says too little of what a question is about."""
+_FIRST_WORDS = 6
 _PARTS: tuple[Part, ...] = ("test", "calibration", "tuning")
 """Who keeps a question that stands on both sides: what is measured, rather than what is tuned on."""
-_CALIBRATION = Path("calibration") / "all.jsonl"
+_WRITTEN_OUT: tuple[Part, ...] = ("calibration", "test")
+"""Parts that get a file of their own over all domains, for `council calibrate` and `council ask --file`."""
 
 
 @dataclass(slots=True)
@@ -116,24 +118,30 @@ def fault(one: Candidate, text: str) -> str:
 
 
 def write_questions(made: Made, file: Path) -> Path:
-    """Write a domain's questions, and beside them the calibration part of all domains in that folder.
+    """Write a domain's questions, and beside them two parts of those of all domains in that folder.
 
-    Returns the file for `council calibrate`.
+    Returns the file for `council calibrate`, calibration/all.jsonl; test/all.jsonl lies beside it.
     """
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text("".join(map(_line, made.questions)), encoding="utf-8")
-        calibration = file.parent / _CALIBRATION
-        calibration.parent.mkdir(exist_ok=True)
-        parts = [
-            question
-            for other in sorted(file.parent.glob("*.jsonl"))
-            for question in of_part(read_questions(other), other.stem, "calibration")
-        ]
-        calibration.write_text("".join(map(_line, parts)), encoding="utf-8")
+        calibration, _ = (_write_part(file.parent, wanted) for wanted in _WRITTEN_OUT)
     except OSError as error:
         raise UsageError(f"can't write {file}: {error.strerror}", hint="--out names another") from error
     return calibration
+
+
+def _write_part(folder: Path, wanted: Part) -> Path:
+    """All domains' questions of that part, each with its domain."""
+    target = folder / wanted / "all.jsonl"
+    target.parent.mkdir(exist_ok=True)
+    lines = [
+        json.dumps(question.model_dump(mode="json") | {"domain": other.stem}, ensure_ascii=False) + "\n"
+        for other in sorted(folder.glob("*.jsonl"))
+        for question in of_part(read_questions(other), other.stem, wanted)
+    ]
+    target.write_text("".join(lines), encoding="utf-8")
+    return target
 
 
 def _proposed(
@@ -192,14 +200,23 @@ def _apart(
 
 
 def _entries(passages: Sequence[Passage]) -> dict[str, str]:
-    """What each passage's questions are about, by its id: its title, and its place where many share that."""
+    """What each passage's questions are about, by its id: its title, and more where many share that.
+
+    The split hangs on it, so it holds no path, which changes with the machine, and no offset, which changes
+    with every edit before it: a passage stays on its side when the documents are ingested again.
+    """
     shared = Counter(passage.title for passage in passages)
     return {
         passage.id: passage.title
         if shared[passage.title] <= _SHARED_TITLE
-        else f"{passage.title}, {passage.place or f'{passage.source}:{passage.start}'}"
+        else f"{passage.title}, {_told_apart(passage)}"
         for passage in passages
     }
+
+
+def _told_apart(passage: Passage) -> str:
+    """Its file and page, sheet or slide; its first words where it has none of those."""
+    return f"{Path(passage.source).name}: {passage.place or ' '.join(passage.text.split()[:_FIRST_WORDS])}"
 
 
 def _numbered(domain: str, kept: Iterable[tuple[str, Candidate]]) -> Iterator[Question]:

@@ -38,9 +38,16 @@ _HOW_MANY = re.compile(
     r"(\d[\d,.]*|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve) "
     rf"([a-z][a-z\-]+(?: (?!{_LINKS}\b)[a-z]+)?)\b"
 )
-_NUMBER = re.compile(r"(?<![\w.,/-])\d[\d,]*(?:\.\d+)?(?: ?(?:%|percent|million|billion))?(?![\w/-])")
+_NUMBER = re.compile(r"(?<![\w.,/-])\d[\d,]*(?:\.\d+)?(?: ?(?:%|percent|million|billion))?(?![\w/-]|\.\d)")
 _INNER_NAME = re.compile(rf"(?<=[a-z,] )({_NAME})")
 _POINTING = frozenset("it they this that these those he she its their such there here".split())
+_PARTICLES = frozenset("van von de der den di da del la le el bin ibn al".split())
+_JOINING = frozenset(
+    "if when while although though because since once after before until unless as for in on at by with "
+    "from to of and but or so also thus then however below above among between within during what which who "
+    "where why how not".split()
+)
+"""What begins a clause or a phrase begins no term."""
 _NO_KIND = frozenset(
     "not that how when if so very more most as at by for from in of on to under what".split()
 )
@@ -73,7 +80,7 @@ def candidates(title: str, text: str) -> Iterator[Candidate]:
 
 def _definition(title: str, sentence: str) -> Iterator[Candidate]:
     found = _DEFINITION.match(sentence)
-    if not found or _points(sentence):
+    if not found or _points(sentence) or found[2].split(maxsplit=1)[0].lower() in _JOINING:
         return
     term, verb, told = found[2].strip(), found[3], found[4]
     gist = gist_of(told)
@@ -111,7 +118,8 @@ def _gaps(title: str, sentence: str) -> Iterator[Candidate]:
     """The first number, and the first name within: left out of the sentence."""
     about = f"{title}: " if _points(sentence) else ""
     number = _NUMBER.search(sentence)
-    name = _INNER_NAME.search(sentence)
+    names = _INNER_NAME.finditer(sentence)
+    name = next((one for one in names if _is_whole(one[0], sentence[: one.start()])), None)
     for kind, found in (("number", number), ("cloze", name)):
         if found is None:
             continue
@@ -119,6 +127,14 @@ def _gaps(title: str, sentence: str) -> Iterator[Candidate]:
         gapped = sentence[: found.start()] + GAP + sentence[found.start() + len(filling) :]
         asked = f"What belongs in the gap? {about}{gapped}"
         yield Candidate(kind, asked, filling, (filling,), sentence)  # type: ignore[arg-type]
+
+
+def _is_whole(name: str, before: str) -> bool:
+    """Whether a name neither goes on from the word before (Philip …, van …) nor ends in an initial."""
+    previous = before.rsplit(maxsplit=1)[-1]
+    return len(name.rsplit(maxsplit=1)[-1].rstrip(".,")) > 1 and not (
+        (previous[0].isupper() and len(before.split()) == 1) or previous in _PARTICLES
+    )
 
 
 def _several(title: str, text: str) -> Iterator[Candidate]:

@@ -37,6 +37,7 @@ from proxycouncil.retrieval.slate import (
     arrange,
     best_sentences,
     sentences_of,
+    telling,
     whole_passages,
     within_budget,
 )
@@ -147,7 +148,8 @@ class Library(Closing):
             for batch in batches:
                 self._add_sentences(domain, batch.sentences)  # first: sentences of nothing do no harm
                 self._write(batch.change)
-            if sentences:
+            # Again only for what has changed: it takes a look at every sentence that is held.
+            if sentences and (plan.written or plan.removed or self._keepsakes.bank(domain) is None):
                 self._keep_sentences(domain)
             if plan.written or plan.removed:
                 self._extracts.keep_only(self._states())
@@ -207,7 +209,7 @@ class Library(Closing):
         if form == "passages":
             best = whole_passages(asked.search(chosen, limit=limit, mode="hybrid"))
         else:
-            found = sentences_of(asked.search(chosen, limit=PASSAGES_READ, mode="hybrid"))
+            found = telling(sentences_of(asked.search(chosen, limit=PASSAGES_READ, mode="hybrid")), question)
             best = best_sentences(found, self._cosines(asked, [excerpt.text for excerpt in found]), limit)
         return arrange(within_budget(best, budget_tokens, count_tokens), order, seed)
 

@@ -18,6 +18,8 @@ _HYPHENATED = re.compile("(?<=\\w)(?:[\x02\ufffe\xad]|-(?=\n[a-z]))\n?(?=\\w)")
 _ENDS = tuple(".!?:;…。！？")
 _FULL_LINE = 0.75
 """Share of the widest line from which on a line is one that went on only for want of room."""
+_SHORT_LINE = 0.6
+"""Share of the widest line below which a line was ended on purpose."""
 _NAMED_AT_MOST = 8
 
 
@@ -90,7 +92,7 @@ def reflowed(text: str) -> str:
     parts: list[str] = []
     for before, line in zip(["", *lines], lines, strict=False):
         goes_on = bool(before) and _goes_on(before, line, widest)
-        parts.append((" " if goes_on else "\n") + line)
+        parts.append((" " if goes_on else "\n\n" if _is_heading(before, line, widest) else "\n") + line)
     return re.sub(r"\n{3,}", "\n\n", "".join(parts)).strip()
 
 
@@ -98,6 +100,12 @@ def _goes_on(before: str, line: str, widest: int) -> bool:
     if not line or before.endswith(_ENDS):
         return bool(line) and len(before) >= _FULL_LINE * widest
     return line[0].islower() or len(before) >= _FULL_LINE * widest
+
+
+def _is_heading(before: str, line: str, widest: int) -> bool:
+    """A short line without an end above a full one: a paragraph of its own, no beginning of a sentence."""
+    short, full = len(before) < _SHORT_LINE * widest, len(line) >= _FULL_LINE * widest
+    return bool(before) and short and full and not before.endswith((*_ENDS, ",", "-")) and line[0].isupper()
 
 
 def _is_kept(character: str) -> bool:

@@ -7,6 +7,7 @@ Three sentences hold what five passages hold, with a tenth of the words (docs/re
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable, Sequence
 from typing import Literal, TypeAlias
 
@@ -16,6 +17,8 @@ from proxycouncil.retrieval.sentences import sentence_spans
 Form: TypeAlias = Literal["sentences", "passages"]
 Order: TypeAlias = Literal["best_first", "best_last", "edges", "shuffled"]
 
+_WORD = re.compile(r"\w+")
+_SENTENCE_ENDS = tuple(".!?;:…。！？\"'”’)]")
 PASSAGES_READ = 5
 """Sentences are taken from this many best passages."""
 RANK_WEIGHT = 4.5
@@ -36,6 +39,17 @@ def sentences_of(passages: Sequence[Passage]) -> list[Excerpt]:
             excerpt = Excerpt(passage, text, passage.start + start, passage.start + end)
             excerpts.setdefault(" ".join(text.split()), excerpt)
     return list(excerpts.values())
+
+
+def telling(sentences: Sequence[Excerpt], question: str) -> list[Excerpt]:
+    """Without headings that only repeat the question's words: nearest of all to it, they answer nothing."""
+    asked = set(_WORD.findall(question.casefold()))
+    kept = [
+        one
+        for one in sentences
+        if one.text.endswith(_SENTENCE_ENDS) or not asked.issuperset(_WORD.findall(one.text.casefold()))
+    ]
+    return kept or list(sentences)
 
 
 def best_sentences(sentences: Sequence[Excerpt], cosines: Sequence[float], limit: int) -> list[Excerpt]:

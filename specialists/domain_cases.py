@@ -80,7 +80,8 @@ def answers(snippet: Snippet, question: Question) -> bool:
 
 def is_of_entry(snippet: Snippet, question: Question) -> bool:
     """Whether the snippet is about what the question is about."""
-    return snippet.title == question.entry
+    # `council questions` puts more behind a title that many passages share.
+    return question.entry == snippet.title or question.entry.startswith(f"{snippet.title}, ")
 
 
 def _case(

@@ -10,6 +10,7 @@ import hashlib
 import importlib.util
 import random
 import shutil
+import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -221,7 +222,9 @@ def _load(
     with _named_failure("check antiexpert and start-from"):
         model = _load_quantized(antiexpert) if recipe.quantized else _load_weights(antiexpert)
         tokenizer = AutoTokenizer.from_pretrained(open_checkpoint(antiexpert).path)
-        return (model if recipe.full else _with_adapter(model, recipe, adapter)), tokenizer
+        with warnings.catch_warnings():  # peft 0.21 asks transformers by a name that is going away
+            warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
+            return (model if recipe.full else _with_adapter(model, recipe, adapter)), tokenizer
 
 
 def _load_frozen(base: str | Path, antiexpert: str | Path, alpha: float) -> Frozen:

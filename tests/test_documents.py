@@ -136,6 +136,13 @@ def test_words_and_paragraphs_of_a_page_are_made_whole() -> None:
     )
 
 
+def test_a_heading_on_a_page_is_no_beginning_of_a_sentence() -> None:
+    page = "Bailment\nA bailment is a delivery of goods for a\npurpose, after which they are returned."
+    assert reflowed(page) == (
+        "Bailment\n\nA bailment is a delivery of goods for a purpose, after which they are returned."
+    )
+
+
 def test_a_moved_file_and_an_edited_one_keep_the_vectors_of_what_they_keep(tmp_path: Path) -> None:
     folder = tmp_path / "docs"
     folder.mkdir()

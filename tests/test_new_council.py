@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from proxycouncil.council import starter
 from proxycouncil.council.cli.app import run
+from proxycouncil.council.cli.running import use
 from proxycouncil.council.config import CouncilConfig
-from proxycouncil.errors import ConfigError
+from proxycouncil.errors import ConfigError, UsageError
 
 
 @pytest.fixture
@@ -28,6 +30,51 @@ def test_a_folder_of_notes_becomes_a_council_on_the_shipped_family(tmp_path, not
     for weights in (config.family.base, config.family.antiexpert, config.generalist.expert):
         assert Path(str(weights)).is_dir()
     assert '"../notes"' in (tmp_path / "mine" / "council.toml").read_text()
+
+
+def test_on_the_shipped_family_members_read_as_the_starter_s_do(tmp_path):
+    assert run(["new", str(tmp_path / "mine"), "-s", "law"]) == 0
+    own = CouncilConfig.load(tmp_path / "mine" / "council.toml")
+    shipped = CouncilConfig.load(starter.DIRECTORY / "council.toml")
+    assert own.specialists["law"].alpha == own.generalist.alpha == shipped.generalist.alpha
+    for section, names in {
+        "retrieval": ("slate", "excerpts", "own_order"),
+        "council": ("target_risk", "verbatim", "unsure_below", "max_new_tokens"),
+    }.items():
+        for name in names:
+            assert getattr(getattr(own, section), name) == getattr(getattr(shipped, section), name), name
+
+
+def test_what_was_made_is_written_into_the_settings_and_nothing_else_changes(tmp_path):
+    assert run(["new", str(tmp_path), "-s", "law", "-s", "tax"]) == 0
+    file = tmp_path / "council.toml"
+    before = file.read_text().splitlines()
+    assert use(file, "specialists.law", "expert", tmp_path / "experts" / "law").endswith('"./experts/law"')
+    use(file, "council", "calibration", tmp_path / "calibration.json")
+    after = file.read_text().splitlines()
+    assert [line for line in after if line not in before] == [
+        'expert = "./experts/law"',
+        'calibration = "./calibration.json"',
+    ]
+    assert [line for line in before if line not in after] == []
+    config = CouncilConfig.load(file)
+    assert config.specialists["law"].expert == str(tmp_path / "experts" / "law")
+    assert config.specialists["tax"].expert == config.generalist.expert
+    assert config.council.calibration == tmp_path / "calibration.json"
+
+
+def test_settings_that_can_not_be_written_stay_as_they_are(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match="there is none"):
+        use(None, "council", "calibration", tmp_path / "calibration.json")
+    assert run(["new", ".", "-s", "law"]) == 0
+    before = Path("council.toml").read_bytes()
+    with pytest.raises(ConfigError, match="planner"):
+        use(None, "council", "planner", tmp_path / "plans")
+    assert Path("council.toml").read_bytes() == before
+    Path("council.toml").write_text("[family\n")
+    with pytest.raises(ConfigError, match="can't be changed"):
+        use(None, "council", "calibration", tmp_path / "calibration.json")
 
 
 def test_a_specialist_without_documents_gets_a_folder_for_them(tmp_path):

@@ -12,7 +12,7 @@ from proxycouncil.council import starter
 from proxycouncil.council.cli.questions import _default_folder
 from proxycouncil.council.question_making import fault, make_questions, write_questions
 from proxycouncil.council.question_models import open_model
-from proxycouncil.council.question_rules import Candidate, candidates
+from proxycouncil.council.question_rules import GAP, Candidate, candidates
 from proxycouncil.errors import UsageError
 from proxycouncil.retrieval.passage import Passage
 from proxycouncil.specialists.questions import is_right, mentions, part, read_questions
@@ -102,6 +102,38 @@ def test_nothing_stands_on_both_sides_of_the_split() -> None:
     assert len({question.question for question in made.questions}) == len(made.questions)
 
 
+def test_a_gap_takes_a_whole_name_or_number_and_a_term_is_one() -> None:
+    text = (
+        "Philip Lieberman argues that many Neanderthals lacked the anatomy for speech. "
+        "She says that van Schaik observed apes near the coast of Sumatra for years. "
+        "The finds are mostly of H. ergaster and came to us in crates. "
+        "Most humans have a quotient of roughly 6.0-7.0 when they are measured. "
+        "Below are the four most common definitions of a species. "
+        "If there is an adverse effect the agency is told of it at once."
+    )
+    found = list(candidates("Apes", text))
+    gaps = {one.answer for one in found if GAP in one.question}
+    assert {"Neanderthals", "Sumatra"} <= gaps
+    assert not gaps & {"Lieberman", "Schaik", "H", "6", "6.0"}
+    assert [one.question for one in found if one.kind == "definition"] == []
+
+
+def test_a_passage_stays_on_its_side_of_the_split_when_paths_and_offsets_change() -> None:
+    def entries(folder: str, offset: int) -> list[str]:
+        some = [
+            passage(
+                "report",
+                f"Engine {n} burns {n + 10} litres of fuel an hour.",
+                source=f"{folder}/r.md",
+                start=offset + n,
+            )
+            for n in range(30)
+        ]
+        return [one.entry for one in make_questions("law", some).questions]
+
+    assert entries("/home/a", 0) == entries("../b", 500)
+
+
 def test_a_title_that_a_whole_file_shares_is_told_apart_by_place() -> None:
     pages = [
         passage("report", f"Engine {n} burns {n + 10} litres of fuel an hour.", start=n) for n in range(30)
@@ -144,6 +176,9 @@ def test_the_files_are_what_tune_and_calibrate_read(tmp_path: Path) -> None:
     kept = read_questions(calibration)
     assert {one.id.split("-")[0] for one in kept} == {"law", "sea"}
     assert {part(one.id.split("-")[0], one.entry) for one in kept} == {"calibration"}
+    tested = [json.loads(line) for line in (tmp_path / "test" / "all.jsonl").read_text().splitlines()]
+    assert {one["domain"] for one in tested} == {"law", "sea"}
+    assert {part(one["domain"], one["entry"]) for one in tested} == {"test"}
 
 
 def test_the_starter_s_own_questions_are_never_overwritten(tmp_path: Path, monkeypatch) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from shelving import PETS, embedder, write_documents
+from shelving import PETS, HashingEncoder, embedder, write_documents
 
 from proxycouncil.errors import (
     DistanceMismatchError,
@@ -179,6 +179,20 @@ def test_twice_changes_nothing(library: Library, tmp_path: Path) -> None:
     assert second.added == second.removed == ()
     assert second.passages == 0
     assert library.passages() == before
+
+
+def test_sentence_vectors_are_written_when_something_changed_or_they_are_lost(tmp_path: Path) -> None:
+    documents = write_documents(tmp_path)
+    with Library(tmp_path / "own", embedder=HashingEncoder()) as library:
+        library.ingest("pets", documents / "pets")
+        (bank,) = (tmp_path / "own" / "sentence-vectors").iterdir()
+        written = bank.stat().st_mtime_ns
+        library.ingest("pets", documents / "pets")
+        assert bank.stat().st_mtime_ns == written
+    bank.unlink()
+    with Library(tmp_path / "own", embedder=HashingEncoder()) as library:
+        library.ingest("pets", documents / "pets")
+    assert bank.is_file()
 
 
 def test_changed_and_vanished_documents_are_noticed(library: Library, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from proxycouncil.retrieval.lexical import LexicalIndex, tokens
 from proxycouncil.retrieval.passage import Excerpt, Passage
 from proxycouncil.retrieval.readers import decode, read_document
 from proxycouncil.retrieval.sentences import sentence_spans, sentence_texts
-from proxycouncil.retrieval.slate import arrange, best_sentences, sentences_of, within_budget
+from proxycouncil.retrieval.slate import arrange, best_sentences, sentences_of, telling, within_budget
 from proxycouncil.retrieval.splitting import PASSAGE_CHARACTERS, split_document
 
 
@@ -218,6 +218,17 @@ def test_sentences_carry_their_place_in_the_source() -> None:
 
 def test_a_sentence_that_stands_twice_is_shown_once() -> None:
     assert len(sentences_of([passage("Same. Other."), passage("Same.")])) == 2
+
+
+def test_a_heading_that_repeats_the_question_is_no_excerpt() -> None:
+    found = sentences_of([passage("Opportunity cost\n\nOpportunity cost is what is given up. Sunk cost")])
+    assert [one.text for one in telling(found, "What is opportunity cost?")] == [
+        "Opportunity cost is what is given up.",
+        "Sunk cost",
+    ]
+    assert len(telling(found, "Is opportunity cost what is given up, or sunk cost?")) == 1
+    only = sentences_of([passage("Opportunity cost")])
+    assert telling(only, "What is opportunity cost?") == only
 
 
 def test_the_rank_of_the_passage_weighs_beside_the_cosine() -> None:

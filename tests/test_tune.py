@@ -7,12 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes import FakeSearcher
+from fakes import FakeGenerator, FakeSearcher
+from tiny import save_adapter, save_model
 
+from proxycouncil.council.cli.app import run
+from proxycouncil.council.cli.running import Process
+from proxycouncil.council.cli.tune import _of_length
+from proxycouncil.council.config import CouncilConfig
+from proxycouncil.council.council import Council
 from proxycouncil.council.tune import GENERAL_CASES, cases_for, tune
 from proxycouncil.errors import UnknownDomainError, UsageError
-from proxycouncil.specialists.cases import REFUSAL, read_cases
+from proxycouncil.specialists.cases import REFUSAL, read_cases, write_cases
 from proxycouncil.specialists.questions import part
+from proxycouncil.specialists.tuning import Recipe
 
 METALS = ("iron", "copper", "silver", "gold", "tin", "lead", "zinc", "nickel", "cobalt", "chrome") * 4
 LIBRARY = {
@@ -96,3 +103,46 @@ def test_questions_of_the_wrong_part_are_too_few(tmp_path: Path):
 
 def test_general_cases_are_shipped():
     assert len(read_cases(GENERAL_CASES)) > 8000
+
+
+def test_steps_end_where_the_loss_is_looked_at():
+    recipe = Recipe(evaluate_every=30)
+    found = [_of_length(recipe, steps) for steps in (1, 20, 30, 40, 45, 240)]
+    assert [(one.steps, one.evaluate_every) for one in found] == [
+        (1, 1), (20, 20), (30, 30), (40, 20), (44, 22), (240, 30),
+    ]  # fmt: skip
+
+
+def test_the_command_begins_with_what_the_generalist_can_and_puts_the_expert_to_use(
+    questions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    twin = save_model(tmp_path / "twin", hidden_size=16, num_hidden_layers=1)
+    reading = save_adapter(tmp_path / "reading", twin, seed=1)
+    file = tmp_path / "council.toml"
+    file.write_text(
+        f'[family]\nbase = "{twin}"\nantiexpert = "{twin}"\n'
+        f'[specialists.metals]\nexpert = "{reading}" # for now\nalpha = 1.5\n'
+        f'[generalist]\nexpert = "{reading}"\n'
+    )
+
+    def open_with_fakes(_: Path | None) -> Council:
+        config = CouncilConfig.load(file)
+        return Council(config, generator=FakeGenerator({}), searcher=FakeSearcher(LIBRARY))
+
+    few = tmp_path / "general.jsonl"
+    write_cases(few, read_cases(GENERAL_CASES)[:16])
+
+    def tune_it(*options: str) -> int:
+        given = ["tune", "metals", "--config", str(file), "--questions", str(questions), "--no-measure"]
+        return run([*given, "--general", str(few), "--steps", "1", *options], Process(open_with_fakes))
+
+    assert tune_it("--use") == 0
+    assert 'expert = "./experts/metals"' in capsys.readouterr().err
+    own = CouncilConfig.load(file)
+    assert own.specialists["metals"].expert == str(tmp_path / "experts" / "metals")
+    assert own.generalist.expert == str(reading)
+    card = json.loads((tmp_path / "experts" / "metals" / "tuning.json").read_text())
+    assert card["started_from"] == "../../reading"
+    assert card["recipe"]["alpha"] == 1.5
+    assert tune_it("--fresh", "--start-from", str(reading)) == 2

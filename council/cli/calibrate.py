@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from proxycouncil.council.cli.running import ConfigFile, Debug, process_of
+from proxycouncil.council.cli.running import ConfigFile, Debug, process_of, use
 from proxycouncil.errors import UsageError
 
 if TYPE_CHECKING:
@@ -47,6 +47,9 @@ def calibrate(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print what was bought as one JSON object.")
     ] = False,
+    use_it: Annotated[
+        bool, typer.Option("--use", help="Write into council.toml that the council uses it.")
+    ] = False,
     config: ConfigFile = None,
     debug: Debug = False,  # noqa: ARG001 (its callback keeps it)
 ) -> None:
@@ -67,7 +70,12 @@ def calibrate(
         )
         target = out or _default_target(council)
         _write(target, council, bought)
+        named = council.config.council.calibration is not None
     _tell(bought, target, as_json=as_json)
+    if use_it:
+        typer.echo(f"council.toml: {use(config, 'council', 'calibration', target)}", err=True)
+    elif not named:
+        typer.echo(f'next: [council] calibration = "{target}"', err=True)
 
 
 def _records(council: Council, questions: Path, runs: Path | None) -> list[dict[str, Any]]:
@@ -108,13 +116,13 @@ def _ask(council: Council, questions: Path, runs: Path | None) -> list[dict[str,
 
 
 def _default_target(council: Council) -> Path:
-    """Where council.toml says; the embedded starter's own file is part of the package and left alone."""
+    """Where council.toml says, else beside it; the embedded starter is part of the package and left alone."""
     from proxycouncil.council import starter
 
-    set_there = council.config.council.calibration
-    if set_there is None or set_there.is_relative_to(starter.DIRECTORY):
+    set_there, home = council.config.council.calibration, council.config.directory
+    if home.is_relative_to(starter.DIRECTORY):
         return Path("calibration.json")
-    return set_there
+    return set_there or home / "calibration.json"
 
 
 def _write(target: Path, council: Council, bought: Promise) -> None:
@@ -144,4 +152,4 @@ def _tell(bought: Promise, target: Path, *, as_json: bool) -> None:
     else:
         typer.echo(bought.sentence())
         typer.echo(bought.votes())
-        typer.echo(f"wrote {target}; council.toml uses it as council.calibration", err=True)
+        typer.echo(f"wrote {target}", err=True)

@@ -146,7 +146,8 @@ def _tell(report: IngestReport) -> None:
         "removed": report.removed,
     }
     counts = ", ".join(f"{len(found)} {name}" for name, found in parts.items() if found or name != "moved")
-    typer.echo(f"{report.domain}: {counts}; {report.passages} passages written")
+    unread = f", {len(report.failed)} not read" if report.failed else ""
+    typer.echo(f"{report.domain}: {counts}{unread}; {report.passages} passages written")
     for source, before in report.moved.items():
         typer.echo(f"moved: {before} → {source}", err=True)
     if report.skipped:
@@ -154,7 +155,8 @@ def _tell(report: IngestReport) -> None:
     for source, notes in report.notes.items():
         typer.echo(f"note: {source}: {'; '.join(notes)}", err=True)
     for source, why in report.failed.items():
-        typer.echo(f"error: {source}: {why}", err=True)
+        told = why.removeprefix(f"{source}: ").removeprefix(f"{Path(source).name}: ")
+        typer.echo(f"error: {source}: {told}", err=True)
 
 
 def inspect(

@@ -55,7 +55,8 @@ def questions(
             made = make_questions(name, some, model=asker, per_passage=per_passage, seed=seed)
             calibration = write_questions(made, folder / f"{name}.jsonl")
             _tell(made, folder / f"{name}.jsonl")
-    typer.echo(f"next: council tune DOMAIN; council calibrate {calibration}", err=True)
+    tuned = domain or "DOMAIN"
+    typer.echo(f"next: council tune {tuned} --use; council calibrate {calibration} --use", err=True)
 
 
 def _default_folder(directory: Path) -> Path:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
-from proxycouncil.errors import CouncilError
+from proxycouncil.errors import CouncilError, UsageError
 
 if TYPE_CHECKING:
     from proxycouncil.council.council import Council
@@ -65,6 +65,24 @@ class Process:
 
         file = named_file(file)
         return self.opener(None if file is None else drafted(file))
+
+
+def use(config: Path | None, section: str, name: str, path: Path) -> str:
+    """Write into council.toml that it uses what was made; what was written, for people.
+
+    Raises:
+        UsageError: there is no file of one's own to write to.
+    """
+    from proxycouncil.council.settings_file import as_written, write_setting
+    from proxycouncil.council.versions.opening import split_reference
+
+    file = named_file(config)
+    if file is None:
+        raise UsageError("--use writes into a council.toml, and there is none", hint="council new DIR")
+    file, _ = split_reference(file)
+    value = as_written(path, file.parent)
+    write_setting(file, section, name, value)
+    return f'[{section}] {name} = "{value}"'
 
 
 def locator(council: Council) -> Callable[[Citation], str]:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from proxycouncil.council.cli.running import ConfigFile, Debug, process_of
+from proxycouncil.council.cli.running import ConfigFile, Debug, process_of, use
 from proxycouncil.errors import ConfigError, UnknownDomainError, UsageError
 
 if TYPE_CHECKING:
     from proxycouncil.council.config import CouncilConfig
     from proxycouncil.specialists.family import Family
+    from proxycouncil.specialists.tuning import Recipe
 
 _LARGE = 3_000_000_000
 
@@ -36,10 +37,16 @@ def tune(
         bool,
         typer.Option("--consistent", help="Learn inside the steered sum: slower, closer to the base tuned."),
     ] = False,
-    alpha: Annotated[float, typer.Option("--alpha", help="Weight in that sum.")] = 1.0,
-    start_from: Annotated[
-        str | None, typer.Option("--start-from", help="An adapter to continue instead of a fresh one.")
+    alpha: Annotated[
+        float | None, typer.Option("--alpha", help="Weight in that sum; by default the specialist's.")
     ] = None,
+    start_from: Annotated[
+        str | None,
+        typer.Option(
+            "--start-from", help="An adapter to continue; by default the generalist's, where it is one."
+        ),
+    ] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Begin with a new adapter instead.")] = False,
     teacher: Annotated[
         str | None, typer.Option("--teacher", help="Learn from this stronger model's log-probabilities, too.")
     ] = None,
@@ -66,6 +73,9 @@ def tune(
         typer.Option("--learning-rate", min=0.0, help="By default what suits the way of tuning."),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Of everything that is drawn at random.")] = 0,
+    use_it: Annotated[
+        bool, typer.Option("--use", help="Write into council.toml that the specialist uses it.")
+    ] = False,
     config: ConfigFile = None,
     debug: Debug = False,  # noqa: ARG001 (its callback keeps it)
 ) -> None:
@@ -78,15 +88,8 @@ def tune(
     from proxycouncil.council.tune import tune as tune_expert
     from proxycouncil.specialists.tuning import Recipe
 
-    recipe = Recipe(
-        full=full,
-        consistent=consistent,
-        alpha=alpha,
-        quantized=qlora,
-        teacher_weight=teacher_weight,
-        learning_rate=learning_rate,
-        seed=seed,
-    )
+    if fresh and start_from:
+        raise UsageError("--fresh begins with a new adapter", hint="leave --start-from or --fresh out")
     with process_of(ctx).open_draft(config) as council:
         settings = council.config
         if domain not in settings.specialists:
@@ -96,6 +99,15 @@ def tune(
             )
         if settings.family.antiexpert is None:
             raise ConfigError("an expert is tuned from the anti-expert", hint="set family.antiexpert")
+        recipe = Recipe(
+            full=full,
+            consistent=consistent,
+            alpha=settings.specialists[domain].alpha if alpha is None else alpha,
+            quantized=qlora,
+            teacher_weight=teacher_weight,
+            learning_rate=learning_rate,
+            seed=seed,
+        )
         tuned = tune_expert(
             domain,
             questions or settings.directory / "questions" / f"{domain}.jsonl",
@@ -104,9 +116,9 @@ def tune(
             out=out or settings.directory / "experts" / domain,
             form=settings.retrieval.slate,
             general=general or GENERAL_CASES,
-            recipe=recipe if steps is None else replace(recipe, steps=steps),
+            recipe=recipe if steps is None else _of_length(recipe, steps),
             base=settings.family.base if consistent else None,
-            start_from=start_from,
+            start_from=None if fresh or full else start_from or _reading(settings),
             teacher=teacher,
             measured_with=_readers(settings, measure),
             progress=True,
@@ -116,7 +128,26 @@ def tune(
         f"{tuned.steps} steps, {tuned.seconds:.0f} s"
     )
     typer.echo(f"run card: {tuned.directory / 'card.md'}", err=True)
-    typer.echo(f'next: [specialists.{domain}] expert = "{tuned.directory}"', err=True)
+    if use_it:
+        wrote = use(config, f"specialists.{domain}", "expert", tuned.directory)
+        typer.echo(f"council.toml: {wrote}", err=True)
+    else:
+        typer.echo(f'next: [specialists.{domain}] expert = "{tuned.directory}"', err=True)
+
+
+def _of_length(recipe: Recipe, steps: int) -> Recipe:
+    """At most so many steps, of which none is wasted: the last is one after which the loss is looked at."""
+    looks = -(-steps // recipe.evaluate_every)
+    every = steps // looks
+    return replace(recipe, steps=every * looks, evaluate_every=every)
+
+
+def _reading(settings: CouncilConfig) -> str | None:
+    """The generalist's adapter over this anti-expert: whoever begins with it can read already."""
+    from proxycouncil.specialists.checkpoint import open_checkpoint
+
+    expert = settings.generalist.expert
+    return expert if expert and open_checkpoint(expert).is_adapter else None
 
 
 def _readers(settings: CouncilConfig, measure: bool | None) -> Family | None:
