@@ -73,6 +73,26 @@ def questions(count: int) -> list[str]:
     return [f"{QUESTION} ({number})" for number in range(count)]
 
 
+class TestBrokenOff:
+    # First, while no other cluster runs: Ray gives one 30 s to come up.
+    def test_a_run_that_is_killed_goes_on(self, tmp_path):
+        """Its cluster ends with it; the next run answers what is missing."""
+        file, out = tmp_path / "q.jsonl", tmp_path / "a.jsonl"
+        file.write_text("".join(json.dumps({"question": one}) + "\n" for one in questions(64)))
+        child = subprocess.Popen(program(file, out, tmp_path))
+        journal = tmp_path / "a.jsonl.part-wal"
+        wait_until(lambda: child.poll() is not None or size_of(journal) > 40_000, seconds=300)
+        child.send_signal(signal.SIGKILL)
+        assert child.wait() == -signal.SIGKILL
+        assert not out.exists()
+        assert subprocess.run(program(file, out, tmp_path), check=False).returncode == 0
+        told = [json.loads(line) for line in out.read_text().splitlines()]
+        assert [one["question"] for one in told] == questions(64)
+        times = Counter(one["question"] for one in begun(tmp_path))
+        assert set(times) == set(questions(64))
+        assert times.total() < 2 * 64  # the second run did not begin anew
+
+
 class TestReplicas:
     def test_two_answer_whole_and_streamed(self, ray, client, tmp_path):
         opener = partial(open_logging, str(tmp_path), 0.02)
@@ -173,22 +193,9 @@ class TestBulk:
         assert told == Counter(range(96))
         assert len({one["pid"] for one in begun(tmp_path)}) >= 3
 
-    def test_a_run_that_is_killed_goes_on(self, tmp_path):
-        """Its cluster ends with it; the next run answers what is missing."""
-        file, out = tmp_path / "q.jsonl", tmp_path / "a.jsonl"
-        file.write_text("".join(json.dumps({"question": one}) + "\n" for one in questions(64)))
-        child = subprocess.Popen(program(file, out, tmp_path))
-        journal = tmp_path / "a.jsonl.part-wal"
-        wait_until(lambda: journal.exists() and journal.stat().st_size > 40_000, seconds=300)
-        child.send_signal(signal.SIGKILL)
-        assert child.wait() == -signal.SIGKILL
-        assert not out.exists()
-        assert subprocess.run(program(file, out, tmp_path), check=False).returncode == 0
-        told = [json.loads(line) for line in out.read_text().splitlines()]
-        assert [one["question"] for one in told] == questions(64)
-        times = Counter(one["question"] for one in begun(tmp_path))
-        assert set(times) == set(questions(64))
-        assert times.total() < 2 * 64  # the second run did not begin anew
+
+def size_of(file: Path) -> int:
+    return file.stat().st_size if file.exists() else 0
 
 
 def write_council(folder: Path) -> Path:

@@ -89,7 +89,7 @@ def _write(file: Path, settings: DeploySettings, *, host: str, port: int) -> Non
         raise UsageError(f"{file} is there already", hint="name another file, or move that one") from error
     except OSError as error:
         raise UsageError(f"can't write {file}: {error.strerror}", hint="name another file") from error
-    typer.echo(f"{file}: `serve deploy {file}` runs it on the cluster that RAY_ADDRESS names", err=True)
+    typer.echo(f"{file}: `serve deploy {file}` runs it where RAY_DASHBOARD_ADDRESS points to", err=True)
 
 
 def _run(settings: DeploySettings, address: str | None, *, host: str, port: int, open_to: str) -> None:

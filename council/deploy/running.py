@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -36,14 +37,13 @@ def deployed(
     """
     from ray import serve
 
-    serve.start(http_options={"host": host, "port": port}, logging_config={"log_level": "WARNING"})
+    application = application_of(opener or partial(open_named, settings.config), settings)
+    # Of what Serve says here only warnings: that it runs already and keeps its port is one.
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
     try:
-        serve.run(
-            application_of(opener or partial(open_named, settings.config), settings),
-            name=NAME,
-            route_prefix="/",
-        )
-    except RuntimeError as error:
+        serve.start(http_options={"host": host, "port": port}, logging_config={"log_level": "WARNING"})
+        serve.run(application, name=NAME, route_prefix="/")
+    except (RuntimeError, TimeoutError) as error:
         raise ConfigError(
             f"the replicas don't come up: {_cause(serve, error)}",
             hint="`council doctor` says what is missing",
@@ -54,7 +54,7 @@ def deployed(
         serve.delete(NAME)
 
 
-def _cause(serve: Any, error: RuntimeError) -> str:  # noqa: ANN401 (a module without types)
+def _cause(serve: Any, error: Exception) -> str:  # noqa: ANN401 (a module without types)
     """What a replica said last, else what Serve says."""
     application = serve.status().applications.get(NAME)
     told = [one.message for one in application.deployments.values() if one.message] if application else []
