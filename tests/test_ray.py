@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,18 @@ def process_in(answer: Any) -> int:
 
 def questions(count: int) -> list[str]:
     return [f"{QUESTION} ({number})" for number in range(count)]
+
+
+def test_what_is_written_is_what_serve_deploy_reads():
+    from ray import serve
+    from ray.serve.schema import ServeDeploySchema
+
+    written = DeploySettings(replicas=2, max_replicas=3, sticky=True).serve_file(host="0.0.0.0", port=9000)
+    read = ServeDeploySchema.model_validate(written)
+    (application,) = read.applications
+    assert (read.http_options.host, read.http_options.port) == ("0.0.0.0", 9000)
+    module, _, builder = application.import_path.partition(":")
+    assert isinstance(getattr(import_module(module), builder)(application.args), serve.Application)
 
 
 class TestBrokenOff:
