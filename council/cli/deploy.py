@@ -98,7 +98,8 @@ def _run(settings: DeploySettings, address: str | None, *, host: str, port: int,
     from proxycouncil.council.deploy.running import deployed
 
     with cluster(address, cpus=settings.cpus * settings.most):
-        typer.echo(f"starting {settings.replicas} of up to {settings.most} replicas …", err=True)
+        more = f", {settings.most} at the most" if settings.most > settings.replicas else ""
+        typer.echo(f"starting replicas ({settings.replicas}{more}) …", err=True)
         with deployed(settings, host=host, port=port):
             typer.echo(f"http://{host}:{port}/v1 answers {open_to}; Ctrl-C ends it", err=True)
             while True:
