@@ -68,8 +68,9 @@ RAY_ARGS ?=
 	@.venv-ray/bin/python -m pip install -q -c constraints.txt $(RAY_ARGS) -e '.[dev,ray]'
 	@touch $@
 
+# Patience for proxies: Serve gives one three times 5 s to start, which is little where others use the processors.
 test-ray: .venv-ray/.ready
-	OMP_NUM_THREADS=1 .venv-ray/bin/python -m pytest -q tests/test_ray.py
+	OMP_NUM_THREADS=1 RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S=60 .venv-ray/bin/python -m pytest -q tests/test_ray.py
 
 # llama.cpp's own server, from the source inside llama-cpp-python's sdist: with it `make test-slow` asks it, too.
 # Needs cmake and a C++ compiler.

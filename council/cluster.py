@@ -66,7 +66,7 @@ def _start(ray: Any, cpus: int) -> None:  # noqa: ANN401 (a module without types
             object_store_memory=_OBJECT_STORE_BYTES,
             include_dashboard=False,
             log_to_driver=False,
-            logging_level="warning",
+            logging_level="error",
         )
     except Exception as error:  # (Ray raises just that)
         raise ConfigError(
@@ -78,7 +78,7 @@ def _start(ray: Any, cpus: int) -> None:  # noqa: ANN401 (a module without types
 
 def _connect(ray: Any, address: str) -> None:  # noqa: ANN401 (a module without types)
     try:
-        ray.init(address=address, log_to_driver=False, logging_level="warning")
+        ray.init(address=address, log_to_driver=False, logging_level="error")
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise ConfigError(
             f"no Ray cluster answers at {address}: {error}",

@@ -79,6 +79,7 @@ def test_options_are_in_serves_words():
     assert "num_replicas" not in scaled
     assert scaled["autoscaling_config"]["target_ongoing_requests"] == 3
     assert "ConsistentHash" in scaled["request_router_config"]["request_router_class"]
+    assert scaled["name"] != fixed["name"]  # else proxies that served `fixed` would go on routing as there
     json.dumps([fixed, scaled])
 
 

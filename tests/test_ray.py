@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,38 @@ def process_in(answer: Any) -> int:
 
 def questions(count: int) -> list[str]:
     return [f"{QUESTION} ({number})" for number in range(count)]
+
+
+def test_what_is_written_is_what_serve_deploy_reads():
+    from ray import serve
+    from ray.serve.schema import ServeDeploySchema
+
+    written = DeploySettings(replicas=2, max_replicas=3, sticky=True).serve_file(host="0.0.0.0", port=9000)
+    read = ServeDeploySchema.model_validate(written)
+    (application,) = read.applications
+    assert (read.http_options.host, read.http_options.port) == ("0.0.0.0", 9000)
+    module, _, builder = application.import_path.partition(":")
+    assert isinstance(getattr(import_module(module), builder)(application.args), serve.Application)
+
+
+class TestBrokenOff:
+    # First, while no other cluster runs: Ray gives one 30 s to come up.
+    def test_a_run_that_is_killed_goes_on(self, tmp_path):
+        """Its cluster ends with it; the next run answers what is missing."""
+        file, out = tmp_path / "q.jsonl", tmp_path / "a.jsonl"
+        file.write_text("".join(json.dumps({"question": one}) + "\n" for one in questions(64)))
+        child = subprocess.Popen(program(file, out, tmp_path))
+        journal = tmp_path / "a.jsonl.part-wal"
+        wait_until(lambda: child.poll() is not None or size_of(journal) > 40_000, seconds=300)
+        child.send_signal(signal.SIGKILL)
+        assert child.wait() == -signal.SIGKILL
+        assert not out.exists()
+        assert subprocess.run(program(file, out, tmp_path), check=False).returncode == 0
+        told = [json.loads(line) for line in out.read_text().splitlines()]
+        assert [one["question"] for one in told] == questions(64)
+        times = Counter(one["question"] for one in begun(tmp_path))
+        assert set(times) == set(questions(64))
+        assert times.total() < 2 * 64  # the second run did not begin anew
 
 
 class TestReplicas:
@@ -173,22 +206,9 @@ class TestBulk:
         assert told == Counter(range(96))
         assert len({one["pid"] for one in begun(tmp_path)}) >= 3
 
-    def test_a_run_that_is_killed_goes_on(self, tmp_path):
-        """Its cluster ends with it; the next run answers what is missing."""
-        file, out = tmp_path / "q.jsonl", tmp_path / "a.jsonl"
-        file.write_text("".join(json.dumps({"question": one}) + "\n" for one in questions(64)))
-        child = subprocess.Popen(program(file, out, tmp_path))
-        journal = tmp_path / "a.jsonl.part-wal"
-        wait_until(lambda: journal.exists() and journal.stat().st_size > 40_000, seconds=300)
-        child.send_signal(signal.SIGKILL)
-        assert child.wait() == -signal.SIGKILL
-        assert not out.exists()
-        assert subprocess.run(program(file, out, tmp_path), check=False).returncode == 0
-        told = [json.loads(line) for line in out.read_text().splitlines()]
-        assert [one["question"] for one in told] == questions(64)
-        times = Counter(one["question"] for one in begun(tmp_path))
-        assert set(times) == set(questions(64))
-        assert times.total() < 2 * 64  # the second run did not begin anew
+
+def size_of(file: Path) -> int:
+    return file.stat().st_size if file.exists() else 0
 
 
 def write_council(folder: Path) -> Path:

@@ -89,7 +89,7 @@ def _write(file: Path, settings: DeploySettings, *, host: str, port: int) -> Non
         raise UsageError(f"{file} is there already", hint="name another file, or move that one") from error
     except OSError as error:
         raise UsageError(f"can't write {file}: {error.strerror}", hint="name another file") from error
-    typer.echo(f"{file}: `serve deploy {file}` runs it on the cluster that RAY_ADDRESS names", err=True)
+    typer.echo(f"{file}: `serve deploy {file}` runs it where RAY_DASHBOARD_ADDRESS points to", err=True)
 
 
 def _run(settings: DeploySettings, address: str | None, *, host: str, port: int, open_to: str) -> None:
@@ -98,7 +98,8 @@ def _run(settings: DeploySettings, address: str | None, *, host: str, port: int,
     from proxycouncil.council.deploy.running import deployed
 
     with cluster(address, cpus=settings.cpus * settings.most):
-        typer.echo(f"starting {settings.replicas} of up to {settings.most} replicas …", err=True)
+        more = f", {settings.most} at the most" if settings.most > settings.replicas else ""
+        typer.echo(f"starting replicas ({settings.replicas}{more}) …", err=True)
         with deployed(settings, host=host, port=port):
             typer.echo(f"http://{host}:{port}/v1 answers {open_to}; Ctrl-C ends it", err=True)
             while True:

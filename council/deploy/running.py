@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -32,26 +33,41 @@ def deployed(
         opener: opens another council than `settings.config` names.
 
     Raises:
-        ConfigError: the replicas don't come up.
+        ConfigError: the proxies or the replicas don't come up.
     """
     from ray import serve
 
-    serve.start(http_options={"host": host, "port": port}, logging_config={"log_level": "WARNING"})
+    application = application_of(opener or partial(open_named, settings.config), settings)
+    # Of what Serve says here only warnings: that it runs already and keeps its port is one.
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
+    _start(serve, host=host, port=port)
     try:
-        serve.run(
-            application_of(opener or partial(open_named, settings.config), settings),
-            name=NAME,
-            route_prefix="/",
-        )
+        _run(serve, application)
+        yield
+    finally:
+        serve.delete(NAME)
+
+
+def _start(serve: Any, *, host: str, port: int) -> None:  # noqa: ANN401 (a module without types)
+    from ray.exceptions import RayError
+
+    try:
+        serve.start(http_options={"host": host, "port": port}, logging_config={"log_level": "WARNING"})
+    except (RayError, RuntimeError, TimeoutError) as error:
+        raise ConfigError(
+            f"no proxy comes up at {host}:{port}: {error}",
+            hint="--port takes another port; a machine too busy to start one is another reason",
+        ) from error
+
+
+def _run(serve: Any, application: Any) -> None:  # noqa: ANN401 (a module without types)
+    try:
+        serve.run(application, name=NAME, route_prefix="/")
     except RuntimeError as error:
         raise ConfigError(
             f"the replicas don't come up: {_cause(serve, error)}",
             hint="`council doctor` says what is missing",
         ) from error
-    try:
-        yield
-    finally:
-        serve.delete(NAME)
 
 
 def _cause(serve: Any, error: RuntimeError) -> str:  # noqa: ANN401 (a module without types)

@@ -74,7 +74,9 @@ class DeploySettings(BaseModel):
             }
         routed = {"request_router_config": {"request_router_class": _ROUTER}} if self.sticky else {}
         return {
-            "name": NAME,
+            # A proxy keeps the router that it made for a deployment's name (Ray 2.60), whatever is asked for
+            # under that name later.
+            "name": f"{NAME}-sticky" if self.sticky else NAME,
             "max_ongoing_requests": self.at_once,
             "max_queued_requests": self.waiting,
             "ray_actor_options": {"num_cpus": self.cpus, "num_gpus": self.gpus},
