@@ -82,13 +82,17 @@ class RowCache:
         for layer in self._layers:
             layer.shorten(spare)
 
-    def beginning(self, row: int, length: int) -> RowCache:
-        """A cache of one row: the first `length` tokens of `row`."""
-        start = self.width - self.lengths[row]
-        copy = RowCache([length])
-        for number, layer in enumerate(self._layers):
-            part = slice(row, row + 1), slice(None), slice(start, start + length)
-            copy.states.update(layer.keys[part], layer.values[part], number)
+    def beginnings(self, parts: Sequence[tuple[int, int]]) -> RowCache:
+        """A cache of new rows, each of them the first tokens of a row here: which row, and how many."""
+        copy = RowCache([count for _, count in parts])
+        width = max(copy.lengths)
+        if width:
+            starts = [self.width - self.lengths[row] for row, _ in parts]
+            for number, layer in enumerate(self._layers):
+                keys, values = (
+                    _copied(one, parts, starts, width=width) for one in (layer.keys, layer.values)
+                )
+                copy.states.update(keys, values, number)
         return copy
 
     def mask(self, new: Sequence[int], device: torch.device) -> Tensor | None:
@@ -107,3 +111,11 @@ def _widen(states: Tensor, width: int) -> Tensor:
 
     missing = width - states.shape[-2]
     return pad(states, (0, 0, missing, 0)) if missing else states
+
+
+def _copied(states: Tensor, parts: Sequence[tuple[int, int]], starts: Sequence[int], *, width: int) -> Tensor:
+    """`[parts, heads, width, size]`: the first columns of some rows, whose texts begin at `starts`."""
+    made = states.new_zeros((len(parts), states.shape[1], width, states.shape[-1]))
+    for at, ((row, count), start) in enumerate(zip(parts, starts, strict=True)):
+        made[at, :, width - count :] = states[row, :, start : start + count]
+    return made
