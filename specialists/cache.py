@@ -43,12 +43,8 @@ class RowCache:
         if not self.lengths:
             self.states, self.lengths = other.states, other.lengths
             return
-        import torch
-
-        width = max(self.width, other.width)
         for mine, theirs in zip(self._layers, other._layers, strict=True):
-            keys = torch.cat([_widen(mine.keys, width), _widen(theirs.keys, width)])
-            mine.replace(keys, torch.cat([_widen(mine.values, width), _widen(theirs.values, width)]))
+            mine.append(theirs)
         self.lengths += other.lengths
 
     def take(self, rows: Sequence[int]) -> None:
@@ -104,13 +100,6 @@ class RowCache:
         if not any(padding):
             return None
         return torch.arange(columns, device=device) >= torch.tensor(padding, device=device).unsqueeze(1)
-
-
-def _widen(states: Tensor, width: int) -> Tensor:
-    from torch.nn.functional import pad
-
-    missing = width - states.shape[-2]
-    return pad(states, (0, 0, missing, 0)) if missing else states
 
 
 def _copied(states: Tensor, parts: Sequence[tuple[int, int]], starts: Sequence[int], *, width: int) -> Tensor:

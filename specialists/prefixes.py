@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeAlias, TypeVar
 
-TOGETHER = 512
-"""Tokens that one forward reads at most, padding counted, unless one prompt has more: by then a processor
-computes and no longer waits for weights, so more at once saves no time and takes memory."""
+_MANY = 16
+"""A forward reads no more tokens, padding counted, than cost so many times what it costs besides: more at
+once would save next to nothing and take memory. One prompt that has more is read in one go."""
 _SHORTEST = 8
 """Shared tokens below which nothing is taken over: copying takes time, too."""
 
@@ -24,10 +24,14 @@ class Reader(Protocol):
     """A row, read or to be read."""
 
     @property
-    def adapter(self) -> str: ...
+    def adapter(self) -> str:
+        """What its keys and values depend on besides its tokens."""
+        ...
 
     @property
-    def ids(self) -> tuple[int, ...]: ...
+    def ids(self) -> tuple[int, ...]:
+        """Tokens."""
+        ...
 
 
 R = TypeVar("R", bound=Reader)
@@ -110,10 +114,10 @@ def _start(row: R, known: Sequence[R]) -> Start[R]:
 
 def _split(starts: Sequence[Start[R]], forward: int) -> list[Batch[R]]:
     """The cheapest batches: neighbours by what is left to read (dynamic programming over where they end)."""
-    ordered = sorted(starts, key=lambda start: start.rest)
+    ordered, most = sorted(starts, key=lambda start: start.rest), _MANY * forward
     best: list[tuple[int, int]] = [(0, 0)]
     for end, last in enumerate(ordered, start=1):
-        begins = (at for at in range(end) if at == end - 1 or (end - at) * last.rest <= TOGETHER)
+        begins = (at for at in range(end) if at == end - 1 or (end - at) * last.rest <= most)
         best.append(min((best[at][0] + forward + (end - at) * last.rest, at) for at in begins))
     found: list[Batch[R]] = []
     end = len(ordered)

@@ -17,7 +17,7 @@ from tiny import KINDS, save_family, save_model
 from proxycouncil.specialists import Engine, Family, Generation, Pair, Prompt, Request, Sampling, Snippet
 from proxycouncil.specialists import lane as lane_module
 from proxycouncil.specialists.lane import Lane, Row
-from proxycouncil.specialists.prefixes import TOGETHER, Batch, Start, batches, common, cost
+from proxycouncil.specialists.prefixes import Batch, Start, batches, common, cost
 
 STEMS = ((5,) * 30, (5,) * 12 + (6,) * 300, tuple(range(5, 60)))
 
@@ -37,13 +37,13 @@ asked = st.builds(
 )
 
 
-def alone(rows: Sequence[Asked], readers: Sequence[Asked], *, forward: int) -> list[Batch[Asked]]:  # noqa: ARG001
+def alone(rows: Sequence[Asked], readers: Sequence[Asked], *, forward: int) -> list[Batch[Asked]]:
     """Everybody reads everything, padded to the longest, as many at once as may be."""
     ordered = sorted(rows, key=lambda row: len(row.ids))
     found: list[Batch[Asked]] = []
     for row in ordered:
         start = Start(row, None, 0)
-        if found and (len(found[-1]) + 1) * len(row.ids) <= TOGETHER:
+        if found and (len(found[-1]) + 1) * len(row.ids) <= 16 * forward:
             found[-1].append(start)
         else:
             found.append([start])
@@ -58,9 +58,9 @@ def test_every_prompt_is_read_once_behind_what_it_shares(rows: list[Asked], know
     read = list(readers)
     for batch in plan:
         widest = max(start.rest for start in batch)
-        assert len(batch) == 1 or len(batch) * widest <= TOGETHER
+        assert len(batch) == 1 or len(batch) * widest <= 16 * forward
         for start in batch:
-            assert 1 <= start.rest
+            assert start.rest >= 1
             assert start.rest == widest or start.shared == 0  # padding stands on the left
             if start.source is not None:
                 assert start.source in read
@@ -81,7 +81,7 @@ def test_what_two_begin_with(one: list[int], other: list[int]) -> None:
 
 def test_the_longest_beginning_is_taken_and_short_ones_are_not() -> None:
     new = Asked("", (*range(5, 45), 7))
-    readers = [Asked("", tuple(range(5, end))) for end in (10, 20, 30)] + [Asked("law", new.ids + (8,))]
+    readers = [Asked("", tuple(range(5, end))) for end in (10, 20, 30)] + [Asked("law", (*new.ids, 8))]
     ((start,),) = batches([new], readers, forward=16)
     assert (start.source, start.shared) == (readers[2], 25)
     ((start,),) = batches([new], readers[:1], forward=16)
