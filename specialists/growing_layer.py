@@ -65,6 +65,11 @@ class GrowingLayer(DynamicLayer):  # type: ignore[no-untyped-call]
         for states in (self.keys, self.values):
             states.copy_(states.gather(-2, index.expand_as(states)))
 
+    def move(self, rows: Tensor, sources: Tensor, targets: Tensor) -> None:
+        """Copy single columns within their rows: `sources[i]` of row `rows[i]` to `targets[i]`."""
+        for states in (self.keys, self.values):
+            states[rows, :, targets] = states[rows, :, sources]
+
     def shorten(self, columns: int) -> None:
         """Forget the last columns."""
         if columns:

@@ -51,7 +51,7 @@ class Lane:
     def __init__(self, model: Model) -> None:
         self.model = model
         self.rows: list[Row] = []
-        self._cache = RowCache()
+        self._cache = RowCache(ordered=model.is_ordered)
 
     def admit(self, rows: Sequence[Row]) -> Tensor:
         """Read the prompts of new rows, what several begin with once; logits `[new rows, vocab]`."""

@@ -187,9 +187,12 @@ def _to_host(tokens: Tensor, near: Tensor, base: Tensor, steered: Tensor) -> lis
     """One transfer for all rows and all that is told of them (float32 holds ids exactly up to 2^24)."""
     import torch
 
-    logprobs = torch.log_softmax(steered, dim=-1).gather(1, tokens.unsqueeze(1)).squeeze(1)
-    broken = steered.isnan().any(-1)
-    columns = (tokens, logprobs, divergence(steered, base), base.argmax(-1), steered.argmax(-1), near, broken)
+    log_p = torch.log_softmax(steered, dim=-1)
+    log_q = log_p if base is steered else torch.log_softmax(base, dim=-1)
+    # One logit that is no number makes all of its row's probabilities none.
+    logprobs = log_p.gather(1, tokens.unsqueeze(1)).squeeze(1)
+    moved, favourites = divergence(log_p, log_q), steered.argmax(-1)
+    columns = (tokens, logprobs, moved, base.argmax(-1), favourites, near, logprobs.isnan())
     told = torch.stack([column.float() for column in columns], dim=1).tolist()
     return [
         Written(int(token), logprob, kl, int(base_top), int(steered_top), bool(tie), bool(nothing))

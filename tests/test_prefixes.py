@@ -109,11 +109,13 @@ def test_rows_behind_a_shared_beginning_are_whole_reads(kind: str, tmp_path: Pat
     prompts = [slate + draw(3), slate[:25] + draw(30), slate + draw(9), draw(12), slate + draw(3)]
     lane = Lane(model)
     with torch.inference_mode():
-        lane.admit([Row(prompts[0], "")])
-        lane.advance(torch.tensor([[9, 10]]))
+        lane.admit([Row(prompts[0], ""), Row(draw(9), "")])
+        lane.advance(torch.tensor([[9, 10, 11, 12], [9, 10, 11, 12]]))
+        lane.retract([3, 1] if lane.rows[0].ids == prompts[0] else [1, 3])
+        texts = {id(row): [*row.ids, *((9,) if row.ids == prompts[0] else (9, 10, 11))] for row in lane.rows}
         rows = [Row(prompt, "") for prompt in prompts[1:]]
         said = lane.admit(rows)
-        texts = {id(row): [*row.ids] for row in rows} | {id(lane.rows[0]): [*prompts[0], 9, 10]}
+        texts |= {id(row): [*row.ids] for row in rows}
         for row, logits in zip(rows, said, strict=True):
             assert torch.allclose(logits, model.module(torch.tensor([row.ids])).logits[0, -1], atol=1e-4)
         more = torch.tensor([[11 + place] for place in range(len(lane.rows))])
