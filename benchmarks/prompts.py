@@ -22,9 +22,8 @@ from unittest import mock
 from proxycouncil import Council
 from proxycouncil.council.starter import DIRECTORY
 from proxycouncil.eval.splits import load_questions
-from proxycouncil.specialists import lane as lane_room
 from proxycouncil.specialists.lane import Lane, Row
-from proxycouncil.specialists.prefixes import Batch
+from proxycouncil.specialists.prefixes import Batch, batches
 
 KINDS = ("prompts", "tokens", "of different ones", "whole and together", "read")
 
@@ -32,7 +31,7 @@ KINDS = ("prompts", "tokens", "of different ones", "whole and together", "read")
 @contextmanager
 def counted(counts: dict[str, Counter[str]]) -> Iterator[None]:
     """Count what every model is given to read, by its name."""
-    admit, batches = Lane.admit, lane_room.batches
+    admit = Lane.admit
 
     def admitting(lane: Lane, rows: Sequence[Row]) -> Any:  # noqa: ANN401 - a tensor
         count = counts.setdefault(lane.model.name, Counter())
@@ -47,7 +46,7 @@ def counted(counts: dict[str, Counter[str]]) -> Iterator[None]:
             count["read"] += sum(len(batch) * max(start.rest for start in batch) for batch in plan)
             return plan
 
-        with mock.patch.object(lane_room, "batches", planning):
+        with mock.patch("proxycouncil.specialists.lane.batches", planning):
             return admit(lane, rows)
 
     with mock.patch.object(Lane, "admit", admitting):

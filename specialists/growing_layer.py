@@ -86,8 +86,10 @@ def _made(blocks: Sequence[Tensor], width: int, room: int) -> Tensor:
     """
     rows, first = sum(map(len, blocks)), blocks[0]
     buffer = first.new_empty((rows, first.shape[1], width + room, first.shape[-1]))
-    for block, part in zip(blocks, buffer.split([len(block) for block in blocks]), strict=True):
-        missing = width - block.shape[-2]
+    begin = 0
+    for block in blocks:
+        part, missing = buffer[begin : begin + len(block)], width - block.shape[-2]
         part[..., :missing, :] = 0
         part[..., missing:width, :] = block
+        begin += len(block)
     return buffer

@@ -17,15 +17,20 @@ def is_out_of_memory(error: Exception) -> bool:
 
 
 def hand_back() -> None:
-    """Return what torch and the system's allocator keep for later.
-
-    glibc keeps freed blocks of up to 32 MB: whatever a model's layers were converted through would stay with
-    the process. It goes back by `malloc_trim(3)`, in milliseconds; other systems' allocators are left alone.
-    """
+    """Return what torch and the system's allocator keep for later."""
     import torch
 
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
+    trim()
+
+
+def trim() -> None:
+    """Return what the system's allocator keeps for later, where that is glibc's.
+
+    It keeps freed blocks of up to 32 MB: whatever a model's layers were converted through would stay with the
+    process. `malloc_trim(3)` takes milliseconds; other allocators are left alone.
+    """
     if _is_glibc():
         ctypes.CDLL(None).malloc_trim(0)
 

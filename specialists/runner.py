@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from proxycouncil.specialists.drafting import Drafting
 from proxycouncil.specialists.lane import Lane, Row
+from proxycouncil.specialists.memory import trim
 from proxycouncil.specialists.mixing import Heard, mix
 from proxycouncil.specialists.pace import Pace
 from proxycouncil.specialists.reading import Reading
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
     from proxycouncil.specialists.family import Family
     from proxycouncil.specialists.model import Model
+
+_MUCH = 2**25
+"""Bytes of cache that are read at once, from which on it pays to hand back what reading has left free."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,8 @@ class Runner:
         """Let texts join: read their prompts and choose their first tokens; none for texts that come back."""
         lanes = self._rows_by_lane(texts).items()
         heard = [(lane, rows, lane.admit(rows).unsqueeze(1)) for lane, rows in lanes]
+        if sum(len(row.ids) * lane.model.cache_bytes for lane, rows in lanes for row in rows) >= _MUCH:
+            trim()
         self._texts += texts
         return self._open(texts, heard)
 

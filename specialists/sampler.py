@@ -74,12 +74,12 @@ def _processed(logits: Tensor, rows: Sequence[Choosing]) -> Tensor:
             scores = logits.clone()
         apart = sampling.repetition_penalty != 1.0
         for group in [[place] for place in places] if apart else [places]:
-            history = _history([rows[place] for place in group], logits) if apart else None
+            history: Any = _history([rows[place] for place in group], logits) if apart else None
             scores[group] = processors(history, scores[group])
     return scores
 
 
-def _history(rows: Sequence[Choosing], like: Tensor) -> Any:  # noqa: ANN401 - transformers' LongTensor
+def _history(rows: Sequence[Choosing], like: Tensor) -> Tensor:
     import torch
 
     return torch.tensor([list(row.history) for row in rows], device=like.device, dtype=torch.long)
