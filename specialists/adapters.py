@@ -102,7 +102,7 @@ class _AdaptedLinear:
         self.places: dict[str, Slot] = {}
         self._rows: slice | Tensor = slice(0)
         self._down: Tensor | None = None
-        """`[rows, in, rank]`, or `[in, rank]` where all rows have the same."""
+        """`[adapters, in, rank]`, each for as many rows, one after the other; `[in, rank]` of one alone."""
         self._up: Tensor | None = None
         self.handle: RemovableHandle = linear.register_forward_hook(self._add_rows)
 
@@ -111,21 +111,22 @@ class _AdaptedLinear:
         import torch
 
         known = self.places.keys()
-        joined = [(self._joined(adapter), rows) for adapter, rows in used if adapter.keys() & known]
-        owners = sorted((row, at) for at, (_, rows) in enumerate(joined) for row in rows)
-        if not owners:
+        joined = [(self._joined(adapter), list(rows)) for adapter, rows in used if adapter.keys() & known]
+        if not joined:
             self._down = self._up = None
             return
-        first, last = owners[0][0], owners[-1][0]
-        index = torch.tensor([row for row, _ in owners], device=joined[0][0].down.device)
-        self._rows = slice(first, last + 1) if last - first + 1 == len(owners) else index
+        if len({len(rows) for _, rows in joined}) > 1:
+            joined = sorted(((one, [row]) for one, rows in joined for row in rows), key=lambda own: own[1])
+        rows = [row for _, rows in joined for row in rows]
+        in_line = rows == list(range(rows[0], rows[0] + len(rows)))
+        index = torch.tensor(rows, device=joined[0][0].down.device)
+        self._rows = slice(rows[0], rows[0] + len(rows)) if in_line else index
         if len(joined) == 1:
             self._down, self._up = joined[0][0].down, joined[0][0].up
             return
         rank = max(one.down.shape[1] for one, _ in joined)
-        which = [at for _, at in owners]
-        self._down = torch.stack([_padded(one.down, 1, rank) for one, _ in joined])[which]
-        self._up = torch.stack([_padded(one.up, 0, rank) for one, _ in joined])[which]
+        self._down = torch.stack([_padded(one.down, 1, rank) for one, _ in joined])
+        self._up = torch.stack([_padded(one.up, 0, rank) for one, _ in joined])
 
     def _joined(self, adapter: Mapping[str, _LowRank]) -> _LowRank:
         """One product for all places of this layer: each has columns of its own and its own outputs."""
@@ -145,7 +146,9 @@ class _AdaptedLinear:
             return output
         given, part = inputs[0][self._rows], output[self._rows]
         if self._down.dim() == 3:
-            part.baddbmm_(given.bmm(self._down), self._up)
+            count = len(self._down)
+            low = given.reshape(count, -1, given.shape[-1]).bmm(self._down)
+            part.view(count, -1, part.shape[-1]).baddbmm_(low, self._up)
         else:
             flat = part.view(-1, part.shape[-1])
             flat.addmm_(given.reshape(len(flat), -1).mm(self._down), self._up)

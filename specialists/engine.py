@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, TypeVar
 from proxycouncil.closing import AsyncClosing
 from proxycouncil.errors import EngineError
 from proxycouncil.specialists.job import Job
+from proxycouncil.specialists.memory import hand_back, is_out_of_memory
 from proxycouncil.specialists.pace import Pace
 from proxycouncil.specialists.request import Event, Generation, Likelihood, Request
 from proxycouncil.specialists.scoring import Scored, chunks, likelihoods, prepare
-from proxycouncil.specialists.worker import Worker, free_cached_memory, is_out_of_memory
+from proxycouncil.specialists.worker import Worker
 
 if TYPE_CHECKING:
     from proxycouncil.specialists.family import Family
@@ -133,7 +134,7 @@ class Engine(AsyncClosing):
                 raise
             if len(chunk) < 2:
                 raise EngineError(f"a text can't be scored: {error}", hint="read less before it") from error
-        await self._call(free_cached_memory)
+        await self._call(hand_back)
         half = len(chunk) // 2
         return [*await self._score(chunk[:half]), *await self._score(chunk[half:])]
 

@@ -117,12 +117,15 @@ class FusedDecoder(nn.Module):
         return CausalLMOutputWithPast(logits=logits, past_key_values=past_key_values)
 
     def compute_in(self, dtype: torch.dtype) -> FusedDecoder:
-        """Widen what is not packed; embeddings that are only looked up stay as they are stored."""
+        """Widen what is not packed; embeddings that are only looked up stay as they are stored.
+
+        All are copies, so that the checkpoint's file, which its tensors are views of, is let go.
+        """
         looked_up = self.embed_tokens.weight
         tied = getattr(self.lm_head, "weight", None) is looked_up
         for parameter in self.parameters():
-            if parameter.dtype is not dtype and (tied or parameter is not looked_up):
-                parameter.data = parameter.data.to(dtype)
+            kept = parameter is looked_up and not tied
+            parameter.data = parameter.data.to(parameter.dtype if kept else dtype, copy=True)
         return self
 
     def _reading(

@@ -6,7 +6,8 @@ a CPU. Imported inside functions only: to extend transformers' layer it has to l
 
 from __future__ import annotations
 
-import torch
+from collections.abc import Sequence
+
 from torch import Tensor
 from transformers.cache_utils import DynamicLayer
 
@@ -20,11 +21,28 @@ class GrowingLayer(DynamicLayer):  # type: ignore[no-untyped-call]
     keys: Tensor
     values: Tensor
 
-    def replace(self, keys: Tensor, values: Tensor) -> None:
-        """Hold these from now on."""
+    def replace(self, keys: Tensor, values: Tensor, *, room: int = SPARE) -> None:
+        """Hold these from now on, with room for so many more columns."""
         self.dtype, self.device, self.is_initialized = keys.dtype, keys.device, True
-        self._buffers = _with_room(keys), _with_room(values)
-        self._show(keys.shape[-2])
+        width = keys.shape[-2]
+        self._buffers = _made((keys,), width, room), _made((values,), width, room)
+        self._show(width)
+
+    def append(self, other: GrowingLayer) -> None:
+        """Put another layer's rows below these, which end at the same column; it holds nothing afterwards."""
+        width = max(self.keys.shape[-2], other.keys.shape[-2])
+        self._buffers = (
+            _made((self.keys, other.keys), width, SPARE),
+            _made((self.values, other.values), width, SPARE),
+        )
+        self._show(width)
+        other.release()
+
+    def release(self) -> None:
+        """Hold nothing any more."""
+        empty = self.keys.new_empty((0, *self.keys.shape[1:]))
+        self._buffers = empty, empty
+        self._show(0)
 
     def update(
         self, key_states: Tensor, value_states: Tensor, *_: object, **__: object
@@ -33,15 +51,12 @@ class GrowingLayer(DynamicLayer):  # type: ignore[no-untyped-call]
         if not self.is_initialized:
             self.replace(key_states, value_states)
             return key_states, value_states
-        start = self.keys.shape[-2]
-        end = start + key_states.shape[-2]
-        if end > self._buffers[0].shape[-2]:
-            keys, values = torch.cat([self.keys, key_states], -2), torch.cat([self.values, value_states], -2)
-            self.replace(keys, values)
-        else:
-            self._buffers[0][..., start:end, :] = key_states
-            self._buffers[1][..., start:end, :] = value_states
-            self._show(end)
+        start, new = self.keys.shape[-2], key_states.shape[-2]
+        if start + new > self._buffers[0].shape[-2]:
+            self.replace(self.keys, self.values, room=new + SPARE)
+        self._buffers[0][..., start : start + new, :] = key_states
+        self._buffers[1][..., start : start + new, :] = value_states
+        self._show(start + new)
         return self.keys, self.values
 
     def rearrange(self, columns: Tensor) -> None:
@@ -49,6 +64,11 @@ class GrowingLayer(DynamicLayer):  # type: ignore[no-untyped-call]
         index = columns[:, None, :, None]
         for states in (self.keys, self.values):
             states.copy_(states.gather(-2, index.expand_as(states)))
+
+    def move(self, rows: Tensor, sources: Tensor, targets: Tensor) -> None:
+        """Copy single columns within their rows: `sources[i]` of row `rows[i]` to `targets[i]`."""
+        for states in (self.keys, self.values):
+            states[rows, :, targets] = states[rows, :, sources]
 
     def shorten(self, columns: int) -> None:
         """Forget the last columns."""
@@ -59,8 +79,17 @@ class GrowingLayer(DynamicLayer):  # type: ignore[no-untyped-call]
         self.keys, self.values = (buffer[..., :width, :] for buffer in self._buffers)
 
 
-def _with_room(states: Tensor) -> Tensor:
-    width = states.shape[-2]
-    buffer = states.new_empty((*states.shape[:-2], width + SPARE, states.shape[-1]))
-    buffer[..., :width, :] = states
+def _made(blocks: Sequence[Tensor], width: int, room: int) -> Tensor:
+    """Blocks of rows below each other in a buffer of `width` columns and room for more, in one copy.
+
+    Columns left of a narrower block are zero: nobody looks at them, but what is not looked at may not be NaN.
+    """
+    rows, first = sum(map(len, blocks)), blocks[0]
+    buffer = first.new_empty((rows, first.shape[1], width + room, first.shape[-1]))
+    begin = 0
+    for block in blocks:
+        part, missing = buffer[begin : begin + len(block)], width - block.shape[-2]
+        part[..., :missing, :] = 0
+        part[..., missing:width, :] = block
+        begin += len(block)
     return buffer

@@ -106,29 +106,35 @@ class Job:
 
     def accept(self, written: Sequence[Written], end_ids: frozenset[int]) -> FinishReason | None:
         """Take tokens and tell the consumer; why one is the last, if it is. Those behind it don't count."""
+        reason, pieces = None, []
         for one in written:
-            if reason := self._accept(one, end_ids):
-                return reason
-        return None
+            reason, piece = self._accept(one, end_ids)
+            pieces.append(piece)
+            if reason:
+                break
+        # Tokens of one step are told together: every word to a consumer wakes its event loop.
+        self._tell("".join(pieces))
+        return reason
 
-    def _accept(self, written: Written, end_ids: frozenset[int]) -> FinishReason | None:
+    def _accept(self, written: Written, end_ids: frozenset[int]) -> tuple[FinishReason | None, str]:
+        """Why a token is the last, if it is, and what can be shown now."""
         if self.writer is None:
             raise EngineError(f"request {self.request.id} was not prepared")
         if written.broken:
             self.fault = "the models gave no numbers (NaN) for this text"
-            return "error"
+            return "error", ""
         text = self.require_text()
         if text.following and text.following.fault:
             self.fault = text.following.fault
-            return "error"
+            return "error", ""
         text.tokens.append(written.token)
         self.written.append(written)
         if written.token in end_ids:
-            return "stop"
-        self._tell(self.writer.push(written.token))
+            return "stop", ""
+        piece = self.writer.push(written.token)
         if self.writer.stopped:
-            return "stop"
-        return "length" if len(self.written) >= self.room else None
+            return "stop", piece
+        return ("length" if len(self.written) >= self.room else None), piece
 
     def finish(self, reason: FinishReason, now: float, error: str | None = None) -> None:
         """Tell the consumer what was held back and, last, the whole generation."""

@@ -1,7 +1,7 @@
 """One model and the rows that it is reading or writing.
 
 Knows prompts as token ids and adapters by name; not which request a row belongs to, nor what is done
-with its logits. A prompt that some row here has read already is copied, not read again.
+with its logits. What some row here has read already of a prompt is copied, not read again.
 """
 
 from __future__ import annotations
@@ -11,11 +11,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from proxycouncil.specialists.cache import RowCache
+from proxycouncil.specialists.prefixes import Batch, Start, batches
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from proxycouncil.specialists.model import Model
+
+FORWARD_CPU, FORWARD = 16, 256
+"""What a forward costs besides its tokens, in tokens: on a processor as measured (`benchmarks.step`), on an
+accelerator about as many as can be computed while the weights are read."""
 
 
 @dataclass(eq=False, slots=True)
@@ -46,34 +51,33 @@ class Lane:
     def __init__(self, model: Model) -> None:
         self.model = model
         self.rows: list[Row] = []
-        self._cache = RowCache()
+        self._cache = RowCache(ordered=model.is_ordered)
 
     def admit(self, rows: Sequence[Row]) -> Tensor:
-        """Read the prompts of new rows, each different one once; logits `[new rows, vocab]`."""
+        """Read the prompts of new rows, what several begin with once; logits `[new rows, vocab]`."""
         import torch
 
-        readers = {row.key: row for row in reversed(self.rows)}
-        fresh = list({row.key: row for row in rows if row.key not in readers}.values())
-        known = list({row.key: readers[row.key] for row in rows if row.key in readers}.values())
-        cache = self._read(fresh)
-        for reader in known:
-            cache.append(self._cache.beginning(self.rows.index(reader), len(reader.ids)))
-        order = {row.key: place for place, row in enumerate([*fresh, *known])}
-        openings = {row.key: row.opening for row in [*fresh, *known]}
-        cache.take([order[row.key] for row in rows])
-        for row in rows:
-            row.opening = openings[row.key]
-        self._cache.append(cache)
-        self.rows += rows
+        known = {row.key for row in self.rows}
+        fresh = {row.key: row for row in rows if row.key not in known}
+        for batch in batches(list(fresh.values()), self.rows, forward=self._forward_tokens):
+            self._read(batch)
+        readers = {row.key: place for place, row in reversed(list(enumerate(self.rows)))}
+        copies = [row for row in rows if fresh.get(row.key) is not row]
+        for row in copies:
+            row.opening = self.rows[readers[row.key]].opening
+        if copies:
+            self._cache.append(self._cache.beginnings([(readers[row.key], len(row.ids)) for row in copies]))
+            self.rows += copies
         return torch.stack([row.opening for row in rows if row.opening is not None])
 
     def begin(self, row: Row) -> RowCache:
-        """A cache for a row that is read apart: empty, or whole if some row here has read the same."""
+        """A cache for a row that is read apart: what some row here has read of it already."""
         reader = next((known for known in self.rows if known.key == row.key), None)
-        if reader is None:
-            return RowCache([0])
-        row.opening = reader.opening
-        return self._cache.beginning(self.rows.index(reader), len(row.ids))
+        if reader is not None:
+            row.opening = reader.opening
+            return self._cache.beginnings([(self.rows.index(reader), len(row.ids))])
+        start = batches([row], self.rows, forward=0)[0][0]
+        return self._cache.beginnings([self._borrowed(start)])
 
     def read_on(self, row: Row, cache: RowCache, count: int) -> bool:
         """Read the next `count` tokens of the row's prompt into its own cache; whether all has been read."""
@@ -115,23 +119,32 @@ class Lane:
         self._cache.take([places[id(row)] for row in rows])
         self.rows = list(rows)
 
-    def _read(self, rows: Sequence[Row]) -> RowCache:
-        """The cache of some prompts, read together; sets their openings."""
+    @property
+    def _forward_tokens(self) -> int:
+        return FORWARD_CPU if self.model.device.type == "cpu" else FORWARD
+
+    def _read(self, batch: Batch[Row]) -> None:
+        """Read what is left of some prompts together, and let them join."""
         import torch
 
-        cache = RowCache([0] * len(rows))
-        if not rows:
-            return RowCache()
+        rows = [start.row for start in batch]
+        cache = self._cache.beginnings([self._borrowed(start) for start in batch])
         lengths = [len(row.ids) for row in rows]
-        width = max(lengths)
+        width = max(start.rest for start in batch)
         device = self.model.device
-        padded = [[0] * (width - len(row.ids)) + list(row.ids) for row in rows]
+        padded = [[0] * (width - len(row.ids)) + list(row.ids[-width:]) for row in rows]
         begins = torch.tensor([[length - width] for length in lengths], device=device)
         positions = (torch.arange(width, device=device) + begins).clamp_min(0)
-        logits = self._forward(torch.tensor(padded, device=device), cache, lengths, positions, rows)
+        rests = [start.rest for start in batch]
+        logits = self._forward(torch.tensor(padded, device=device), cache, rests, positions, rows)
         for row, opening in zip(rows, logits[:, -1], strict=True):
             row.opening = opening
-        return cache
+        self._cache.append(cache)
+        self.rows += rows
+
+    def _borrowed(self, start: Start[Row]) -> tuple[int, int]:
+        """Which row here has read the beginning, and how much of it is taken over."""
+        return 0 if start.source is None else self.rows.index(start.source), start.shared
 
     def _forward(
         self,

@@ -117,8 +117,7 @@ def load_decoder(
     """
     import torch
 
-    from proxycouncil.specialists.fused import FusedDecoder, fuse
-    from proxycouncil.specialists.packing import has_half_layout, pack
+    from proxycouncil.specialists.fused import fuse
     from proxycouncil.specialists.quantizing import check_installed
 
     if quantize == "int8":
@@ -126,11 +125,25 @@ def load_decoder(
         return _in_int8(checkpoint, device, dtype)
     if device.type != "cpu" or dtype is not torch.float32:
         return fuse(load_module(checkpoint, device, dtype))
+    return _packed(checkpoint, device, dtype)
+
+
+def _packed(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> Any:  # noqa: ANN401
+    import torch
+
+    from proxycouncil.specialists.fused import FusedDecoder, fuse
+    from proxycouncil.specialists.memory import hand_back
+    from proxycouncil.specialists.packing import has_half_layout, pack
+
+    def convert(layer: torch.nn.Module) -> None:
+        pack(layer)
+        hand_back()
+
     stored = getattr(torch, checkpoint.number_format) if has_half_layout() else dtype
-    module: Any = fuse(load_module(checkpoint, device, stored), each=pack)
+    module: Any = fuse(load_module(checkpoint, device, stored), each=convert)
     if not isinstance(module, FusedDecoder):
         module = module.to(dtype)
-    pack(module)
+    convert(module)
     return module.compute_in(dtype) if isinstance(module, FusedDecoder) else module
 
 
@@ -140,10 +153,12 @@ def _in_int8(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -
     import torch
 
     from proxycouncil.specialists.fused import FusedDecoder, fuse
+    from proxycouncil.specialists.memory import hand_back
     from proxycouncil.specialists.quantizing import to_int8
 
     def narrow(layer: torch.nn.Module) -> None:
         to_int8(layer.to(dtype))
+        hand_back()
 
     stored: torch.dtype = getattr(torch, checkpoint.number_format)
     module: Any = fuse(load_module(checkpoint, device, stored), each=narrow)

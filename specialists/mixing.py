@@ -5,7 +5,7 @@ Knows texts, rows and logits; nothing of caches, of what is drafted or of how a 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 from proxycouncil.specialists.steering import cap, keep_plausible, steer, uncap
@@ -27,32 +27,44 @@ def mix(family: Family, texts: Sequence[Text], heard: Sequence[Heard]) -> tuple[
     import torch
 
     width = family.width
-    order = {id(row): at for at, row in enumerate(row for _, rows, _ in heard for row in rows)}
-    logits = torch.cat([part[..., :width] for _, _, part in heard])
-    base = steered = logits[[order[id(text.main.row)] for text in texts]].flatten(0, 1)
+    said = [(lane, rows, part[..., :width]) for lane, rows, part in heard]
+    base = steered = _of_rows(said, [text.main.row for text in texts])
     if any(text.steering for text in texts):
         if family.softcaps_differ:
-            free = torch.cat([_uncapped(lane.model, part[..., :width]) for lane, _, part in heard])
-            steered = _recapped(texts, base, _add_pairs(texts, free, order))
+            free = [(lane, rows, _uncapped(lane.model, part)) for lane, rows, part in said]
+            mains = _of_rows(free, [text.main.row for text in texts])
+            steered = _recapped(texts, base, _add_pairs(texts, free, mains))
         else:
-            steered = _add_pairs(texts, logits, order)
+            steered = _add_pairs(texts, said, base)
     if any(text.plausibility for text in texts):
         beta = torch.tensor([text.plausibility for text in texts], device=base.device)
-        steered = keep_plausible(steered, base, beta.repeat_interleave(logits.shape[1]))
+        steered = keep_plausible(steered, base, beta.repeat_interleave(len(base) // len(texts)))
     return base, steered
 
 
-def _add_pairs(texts: Sequence[Text], logits: Tensor, order: Mapping[int, int]) -> Tensor:
+def _of_rows(heard: Sequence[Heard], rows: Sequence[Row]) -> Tensor:
+    """Logits `[rows · places, vocab]` of these rows: in one copy, as a rule, since one lane said them all."""
+    import torch
+
+    for _, own, logits in heard:
+        places = {id(row): at for at, row in enumerate(own)}
+        if all(id(row) in places for row in rows):
+            return logits[[places[id(row)] for row in rows]].flatten(0, 1)
+    order = {id(row): at for at, row in enumerate(row for _, own, _ in heard for row in own)}
+    return torch.cat([part for _, _, part in heard])[[order[id(row)] for row in rows]].flatten(0, 1)
+
+
+def _add_pairs(texts: Sequence[Text], heard: Sequence[Heard], base: Tensor) -> Tensor:
     import torch
 
     pairs = [(at, pair) for at, text in enumerate(texts) for pair in text.steering]
-    places = torch.arange(logits.shape[1], device=logits.device)
-    rows = torch.tensor([at for at, _ in pairs], device=logits.device).unsqueeze(1) * len(places) + places
-    alpha = torch.tensor([pair.alpha for _, pair in pairs], device=logits.device)
+    places = torch.arange(len(base) // len(texts), device=base.device)
+    rows = torch.tensor([at for at, _ in pairs], device=base.device).unsqueeze(1) * len(places) + places
+    alpha = torch.tensor([pair.alpha for _, pair in pairs], device=base.device)
     return steer(
-        logits[[order[id(text.main.row)] for text in texts]].flatten(0, 1),
-        logits[[order[id(pair.expert.row)] for _, pair in pairs]].flatten(0, 1),
-        logits[[order[id(pair.antiexpert.row)] for _, pair in pairs]].flatten(0, 1),
+        base,
+        _of_rows(heard, [pair.expert.row for _, pair in pairs]),
+        _of_rows(heard, [pair.antiexpert.row for _, pair in pairs]),
         alpha.repeat_interleave(len(places)),
         rows=rows.flatten(),
     )

@@ -70,6 +70,13 @@ class Model:
         return sum(map(bytes_of, held)) + packed + self.adapters.bytes
 
     @property
+    def is_ordered(self) -> bool:
+        """Whether its attention may depend on how far apart columns of its cache are (sliding windows)."""
+        from proxycouncil.specialists.fused import FusedDecoder
+
+        return not isinstance(self.module, FusedDecoder)
+
+    @property
     def softcap(self) -> float | None:
         """Bound of its final soft-capping (Gemma 2), or none."""
         return getattr(self._text_config, "final_logit_softcapping", None)

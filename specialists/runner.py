@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from proxycouncil.specialists.drafting import Drafting
 from proxycouncil.specialists.lane import Lane, Row
+from proxycouncil.specialists.memory import trim
 from proxycouncil.specialists.mixing import Heard, mix
 from proxycouncil.specialists.pace import Pace
 from proxycouncil.specialists.reading import Reading
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
     from proxycouncil.specialists.family import Family
     from proxycouncil.specialists.model import Model
+
+_MUCH = 2**25
+"""Bytes of cache that are read at once, from which on it pays to hand back what reading has left free."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,8 @@ class Runner:
         """Let texts join: read their prompts and choose their first tokens; none for texts that come back."""
         lanes = self._rows_by_lane(texts).items()
         heard = [(lane, rows, lane.admit(rows).unsqueeze(1)) for lane, rows in lanes]
+        if sum(len(row.ids) * lane.model.cache_bytes for lane, rows in lanes for row in rows) >= _MUCH:
+            trim()
         self._texts += texts
         return self._open(texts, heard)
 
@@ -187,9 +193,12 @@ def _to_host(tokens: Tensor, near: Tensor, base: Tensor, steered: Tensor) -> lis
     """One transfer for all rows and all that is told of them (float32 holds ids exactly up to 2^24)."""
     import torch
 
-    logprobs = torch.log_softmax(steered, dim=-1).gather(1, tokens.unsqueeze(1)).squeeze(1)
-    broken = steered.isnan().any(-1)
-    columns = (tokens, logprobs, divergence(steered, base), base.argmax(-1), steered.argmax(-1), near, broken)
+    log_p = torch.log_softmax(steered, dim=-1)
+    log_q = log_p if base is steered else torch.log_softmax(base, dim=-1)
+    # One logit that is no number makes all of its row's probabilities none.
+    logprobs = log_p.gather(1, tokens.unsqueeze(1)).squeeze(1)
+    moved, favourites = divergence(log_p, log_q), steered.argmax(-1)
+    columns = (tokens, logprobs, moved, base.argmax(-1), favourites, near, logprobs.isnan())
     told = torch.stack([column.float() for column in columns], dim=1).tolist()
     return [
         Written(int(token), logprob, kl, int(base_top), int(steered_top), bool(tie), bool(nothing))

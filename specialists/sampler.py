@@ -44,8 +44,10 @@ class Choosing:
 def choose(logits: Tensor, rows: Sequence[Choosing]) -> tuple[Tensor, Tensor]:
     """Tokens `[rows]` and whether each hung on less than `NEAR_TIE`, for steered logits `[rows, vocab]`."""
     scores = _processed(logits, rows)
-    tokens, near = _favourites(scores)
     drawn = [place for place, row in enumerate(rows) if row.sampling.temperature > 0]
+    if len(drawn) == len(rows):
+        return _draws(scores, rows)
+    tokens, near = _favourites(scores)
     if drawn:
         tokens[drawn], near[drawn] = _draws(scores[drawn], [rows[place] for place in drawn])
     return tokens, near
@@ -58,18 +60,29 @@ def uniform(seed: int, position: int) -> float:
 
 
 def _processed(logits: Tensor, rows: Sequence[Choosing]) -> Tensor:
-    import torch
-
+    """All rows of the same settings in one go, unless these look at each row's history."""
     scores = _restricted(logits, rows)
+    known = {id(row.sampling): _relevant(row.sampling) for row in rows}
+    alike: dict[Sampling, list[int]] = {}
     for place, row in enumerate(rows):
-        processors = _processors(_relevant(row.sampling))
+        alike.setdefault(known[id(row.sampling)], []).append(place)
+    for sampling, places in alike.items():
+        processors = _processors(sampling)
         if not processors:
             continue
         if scores is logits:
             scores = logits.clone()
-        history: Any = torch.tensor([list(row.history)], device=logits.device, dtype=torch.long)
-        scores[place : place + 1] = processors(history, scores[place : place + 1])
+        apart = sampling.repetition_penalty != 1.0
+        for group in [[place] for place in places] if apart else [places]:
+            history: Any = _history([rows[place] for place in group], logits) if apart else None
+            scores[group] = processors(history, scores[group])
     return scores
+
+
+def _history(rows: Sequence[Choosing], like: Tensor) -> Tensor:
+    import torch
+
+    return torch.tensor([list(row.history) for row in rows], device=like.device, dtype=torch.long)
 
 
 def _restricted(logits: Tensor, rows: Sequence[Choosing]) -> Tensor:

@@ -54,14 +54,12 @@ def keep_plausible(steered: Tensor, base: Tensor, beta: Tensor | float) -> Tenso
     return steered.masked_fill(base < floor, float("-inf"))
 
 
-def divergence(steered: Tensor, base: Tensor) -> Tensor:
-    """KL(steered‖base) of each row, in nats: how far steering has moved the base."""
+def divergence(log_p: Tensor, log_q: Tensor) -> Tensor:
+    """KL(p‖q) of each row, in nats, of log-probabilities: how far steering has moved the base."""
     import torch
 
-    log_p = torch.log_softmax(steered.float(), dim=-1)
-    log_q = torch.log_softmax(base.float(), dim=-1)
     probability = log_p.exp()
-    terms = torch.where(probability > 0, probability * (log_p - log_q), torch.zeros_like(log_p))
+    terms = torch.where(probability > 0, probability * (log_p - log_q), 0.0)
     return terms.sum(dim=-1).clamp_min(0.0)
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from proxycouncil.errors import CouncilError, EngineClosedError, EngineError
 from proxycouncil.specialists.job import Job
+from proxycouncil.specialists.memory import hand_back, is_out_of_memory
 from proxycouncil.specialists.pace import Pace
 from proxycouncil.specialists.request import FinishReason
 from proxycouncil.specialists.runner import Runner, Written
@@ -195,7 +196,7 @@ class Worker:
         """After memory ran out: let all rows go and go on with half of them; False for one that is alone."""
         alone = len(self._scheduler.running) < 2
         self._runner.reset()
-        free_cached_memory()
+        hand_back()
         if alone:
             return False
         for job in self._scheduler.shrink():
@@ -266,21 +267,6 @@ class Worker:
 def closed() -> EngineClosedError:
     """What a request hears whose engine was shut down."""
     return EngineClosedError("the engine was closed", hint="make a new Engine")
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    """torch has a class for it on accelerators; its allocator for the CPU raises a plain RuntimeError."""
-    import torch
-
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "DefaultCPUAllocator" in str(error)
-
-
-def free_cached_memory() -> None:
-    """Hand back what torch keeps for later."""
-    import torch
-
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
 
 
 def _cause(error: Exception) -> str:

@@ -13,16 +13,11 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from tiny import STARTER, save_family
+from tiny import save_family
 
 from proxycouncil.errors import EngineClosedError, EngineError, FamilyError, PromptTooLongError
 from proxycouncil.specialists import Engine, Family, Generation, Pair, Prompt, Request, Sampling, TextDelta
-from proxycouncil.specialists.encoding import TextEncoder
 from proxycouncil.specialists.request import Event
-from proxycouncil.specialists.sampler import Choosing, choose, uniform
-from proxycouncil.specialists.writing import TextWriter
 
 LONG = Sampling(max_new_tokens=200)
 STEERED = (Pair("law"),)
@@ -296,125 +291,6 @@ async def test_plausibility_and_no_pair(engine: Engine) -> None:
     sure = await engine.complete(_ask(sampling=Sampling(max_new_tokens=10), plausibility=1.0))
     base = await engine.complete(Request(Prompt("why"), sampling=Sampling(max_new_tokens=10)))
     assert sure.token_ids == base.token_ids
-
-
-DRAWS = 1000
-LOGITS = torch.tensor([[2.0, 1.0, 0.5, 0.0, -1.0, -3.0]])
-
-
-def _drawn(sampling: Sampling, times: int = DRAWS) -> Counter[int]:
-    rows = [Choosing(replace(sampling, seed=seed), 0, (0,)) for seed in range(times)]
-    tokens, _ = choose(LOGITS.expand(times, -1), rows)
-    return Counter(tokens.tolist())
-
-
-@pytest.mark.parametrize(
-    "sampling",
-    [
-        Sampling(temperature=1.0),
-        Sampling(temperature=0.5),
-        Sampling(temperature=2.0, top_k=3),
-        Sampling(temperature=1.0, top_p=0.8),
-        Sampling(temperature=1.5, min_p=0.3),
-        Sampling(temperature=1.0, repetition_penalty=1.5),
-    ],
-)
-def test_draws_follow_the_distribution(sampling: Sampling) -> None:
-    scores = LOGITS[0].clone()
-    if sampling.repetition_penalty != 1.0:
-        scores[0] /= sampling.repetition_penalty
-    if sampling.min_p:
-        likely = scores.softmax(-1)
-        scores[likely < sampling.min_p * likely.max()] = float("-inf")
-    scores = scores / sampling.temperature
-    if sampling.top_k:
-        scores[scores < scores.topk(sampling.top_k).values[-1]] = float("-inf")
-    if sampling.top_p:
-        likely, order = scores.softmax(-1).sort(descending=True)
-        scores[order[likely.cumsum(0) - likely >= sampling.top_p]] = float("-inf")
-    expected = scores.softmax(-1)
-    drawn = _drawn(sampling)
-    for token, probability in enumerate(expected.tolist()):
-        share = drawn[token] / DRAWS
-        assert share == pytest.approx(probability, abs=0.05)
-        assert (share == 0) == (probability == 0) or probability < 0.02
-
-
-def test_greedy_near_ties_are_counted() -> None:
-    greedy = Choosing(Sampling(), 0, ())
-    logits = torch.tensor([[1.0, 1.0 - 5e-5, 0.0], [1.0, 0.9, 0.0]])
-    tokens, near = choose(logits, [greedy, greedy])
-    assert tokens.tolist() == [0, 0]
-    assert near.tolist() == [True, False]
-
-
-def test_draws_at_a_border_are_counted() -> None:
-    number = uniform(3, 0)
-    probabilities = torch.tensor([[number - 1e-6, 1 - number + 1e-6], [number - 1e-2, 1 - number + 1e-2]])
-    row = Choosing(Sampling(temperature=1.0, seed=3), 0, ())
-    tokens, near = choose(probabilities.log(), [row, row])
-    assert tokens.tolist() == [1, 1]
-    assert near.tolist() == [True, False]
-
-
-@given(st.integers(), st.integers(0, 10_000))
-def test_uniform_numbers_are_keyed(seed: int, position: int) -> None:
-    assert 0 <= uniform(seed, position) < 1
-    assert uniform(seed, position) == uniform(seed, position)
-    assert uniform(seed, position) != uniform(seed, position + 1)
-
-
-@pytest.fixture(scope="module")
-def tokenizer() -> Any:
-    from transformers import AutoTokenizer
-
-    return AutoTokenizer.from_pretrained(STARTER / "base")
-
-
-@pytest.fixture(scope="module")
-def encoder(tokenizer: Any) -> TextEncoder:
-    return TextEncoder(tokenizer)
-
-
-@given(text=st.text(max_size=40), stops=st.lists(st.text(min_size=1, max_size=3), max_size=2))
-@settings(deadline=None, max_examples=60)
-def test_text_comes_whole_and_stops_before_the_stop(
-    tokenizer: Any, encoder: TextEncoder, text: str, stops: list[str]
-) -> None:
-    writer = TextWriter(tokenizer.backend_tokenizer, stops=stops)
-    pieces: list[str] = []
-    for token in encoder.data(text):
-        pieces.append(writer.push(token))
-        if writer.stopped:
-            break
-    pieces.append(writer.finish())
-    found = [text.index(stop) for stop in stops if stop in text]
-    expected = text[: min(found)] if found else text
-    if not found:
-        assert "".join(pieces) == expected
-    else:
-        # The first stop string to be complete ends the text, even where a longer one began before it.
-        assert "".join(pieces) == writer.text
-        assert text.startswith(writer.text)
-        assert not any(stop in writer.text for stop in stops)
-    assert all("�" not in piece or "�" in text for piece in pieces)
-
-
-def test_characters_of_several_tokens_come_whole(tokenizer: Any, encoder: TextEncoder) -> None:
-    text = "naïve 👩‍👩‍👧 日本語 🎉!"
-    tokens = encoder.data(text)
-    assert len(tokens) > len(text)
-    writer = TextWriter(tokenizer.backend_tokenizer)
-    pieces = [writer.push(token) for token in tokens]
-    assert "".join(pieces) == text
-    broken = TextWriter(tokenizer.backend_tokenizer)
-    assert "".join([*map(broken.push, tokens[:-2]), broken.finish()]) in text
-
-
-def test_white_space_before_an_answer_is_not_part_of_it(tokenizer: Any, encoder: TextEncoder) -> None:
-    tokens = encoder.data(" the value")
-    trimmed = TextWriter(tokenizer.backend_tokenizer, trim=True)
-    assert "".join(map(trimmed.push, tokens)) == "the value"
 
 
 def test_public_names_are_lazy(tmp_path: Path) -> None:

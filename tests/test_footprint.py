@@ -40,6 +40,14 @@ def test_weights_in_two_bytes_are_counted_in_two_bytes() -> None:
     assert weights == pytest.approx(2 * base.parameters + shared, rel=0.01)
 
 
+@pytest.mark.skipif(not Path("/proc/self/maps").is_file(), reason="the system does not tell what is mapped")
+def test_checkpoints_are_let_go_once_they_are_loaded(tmp_path: Path) -> None:
+    paths = save_family(tmp_path)
+    family = Family(paths["base"], paths["antiexpert"], experts={"law": paths["law"]}, device="cpu").load()
+    assert family.weight_bytes > 0
+    assert str(tmp_path) not in Path("/proc/self/maps").read_text(encoding="utf-8")
+
+
 def test_doctor_tells_weights_caches_and_their_sum() -> None:
     config = CouncilConfig.from_mapping(
         {"family": {"base": "none", "antiexpert": "none"}, "specialists": {"law": {"expert": "none"}}}

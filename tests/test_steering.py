@@ -77,17 +77,15 @@ def test_steer_applies_the_mask() -> None:
 
 @given(seeds, seeds)
 def test_divergence_is_kl(one: int, other: int) -> None:
-    steered, base = _logits(one, 3), _logits(other, 3)
-    plain = torch.nn.functional.kl_div(
-        base.log_softmax(-1), steered.log_softmax(-1), log_target=True, reduction="none"
-    ).sum(-1)
+    steered, base = (_logits(seed, 3).log_softmax(-1) for seed in (one, other))
+    plain = torch.nn.functional.kl_div(base, steered, log_target=True, reduction="none").sum(-1)
     assert torch.allclose(divergence(steered, base), plain, atol=1e-4)
     assert torch.equal(divergence(base, base), torch.zeros(3))
 
 
 def test_divergence_survives_ruled_out_tokens() -> None:
-    base = torch.zeros(1, 4)
-    steered = torch.tensor([[0.0, 0.0, float("-inf"), float("-inf")]])
+    base = torch.zeros(1, 4).log_softmax(-1)
+    steered = torch.tensor([[0.0, 0.0, float("-inf"), float("-inf")]]).log_softmax(-1)
     assert divergence(steered, base).item() == pytest.approx(0.6931472)
 
 
