@@ -58,6 +58,7 @@ _PRESET_ABOUT = Template(
 _SMALL_RETRIEVAL = (
     'slate = "sentences"                      # a family this small reads a few sentences\n'
     'own_order = "best_first"                 # and trusts what stands first\n'
+    "own_excerpts = 1                         # its second reading, of one sentence, errs otherwise\n"
 )
 _LARGE_RETRIEVAL = 'slate = "passages"                       # a base of this size reads whole passages\n'
 _COUNCIL = """
