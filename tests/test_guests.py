@@ -79,7 +79,7 @@ async def test_langgraph_dev_serves_threads_settings_time_travel_and_memory(serv
 async def try_everything(client: Any) -> None:
     [assistant] = await client.assistants.search()
     schemas = await client.assistants.get_schemas(assistant["assistant_id"])
-    assert {"question", "members", "history"} == set(schemas["input_schema"]["properties"])
+    assert {"question", "members", "history", "sub_questions"} == set(schemas["input_schema"]["properties"])
     assert "alphas" in schemas["context_schema"]["properties"]
 
     thread = (await client.threads.create())["thread_id"]
