@@ -204,6 +204,7 @@ def seats(
             pairs=(Pair(called.get(name, name), alphas.get(name, one.alpha)),) if one.expert else (),
             domains=(name,),
             instruction=one.persona,
+            locale=one.locale or "",
         )
         for name, one in config.specialists.items()
     }
@@ -237,6 +238,7 @@ def settings(config: CouncilConfig) -> Settings:
         signals=vote.signals,
         reconsider_below=vote.reconsider_below,
         plan=council.planner != "off",
+        locale=council.locale or "",
     )
 
 

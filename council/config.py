@@ -28,6 +28,7 @@ from proxycouncil.council.config_errors import config_error, syntax_error
 from proxycouncil.errors import ConfigError
 from proxycouncil.graphs.context import Signal
 from proxycouncil.graphs.protocols import SlateForm, SlateOrder
+from proxycouncil.graphs.run_settings import Locale
 from proxycouncil.specialists.loading import DeviceName, DtypeName
 from proxycouncil.specialists.prompts import FormatName
 from proxycouncil.specialists.quantizing import QuantizeName
@@ -160,6 +161,8 @@ class SpecialistConfig(MemberConfig):
     """Files and folders that `council ingest DOMAIN` takes when none are named."""
     persona: str = ""
     """Instruction for prompt formats that have a place for one."""
+    locale: Locale | None = None
+    """How its documents write numbers and dates, as `de-DE`; unset: as `council.locale`."""
     shots: Location | None = None
     """Questions with answers, as `council tune` reads them, whose nearest enter the prompt (`[few_shot]`)."""
 
@@ -244,6 +247,8 @@ class DeliberationConfig(Section):
     """Stop members still reading once they can't change the outcome; the decision is then marked degraded."""
     entailment: Weights | None = None
     """A cross-encoder for inference, path or hub id: joins answers that say one thing in other words."""
+    locale: Locale | None = None
+    """How answers write numbers and dates, as `en-US`; unset: "1,5" and "1.5" are not the same."""
     unsure_below: Share | None = None
     """A member less sure of its reading casts its best excerpt verbatim; unset: never."""
 

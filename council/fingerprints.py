@@ -73,6 +73,9 @@ def _settings(config: CouncilConfig) -> list[str]:
         reading.append(f"own_order={config.retrieval.own_order}")
     if config.retrieval.own_excerpts is not None:
         reading.append(f"own_excerpts={config.retrieval.own_excerpts}")
+    locales = {name: one.locale for name, one in sorted(config.specialists.items()) if one.locale}
+    if locales or config.council.locale:
+        reading.append(f"locale={config.council.locale} {locales}")
     if config.vote != type(config.vote)():
         reading.append(str(config.vote))
     return [*council, *reading, f"entailment={Path(config.council.entailment or '').name}"]

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from proxycouncil.council.questions import Question
 from proxycouncil.graphs.structured import fields as object_in
+
+if TYPE_CHECKING:
+    from proxycouncil.graphs.run_settings import RunSettings
 
 _PLAIN = Question("")
 
@@ -14,9 +18,12 @@ _PLAIN = Question("")
 def read_questions(lines: Iterable[str], like: Question = _PLAIN) -> Iterator[Question]:
     """A question for every line, so that answers can be matched by their number; also for a blank one.
 
-    A line that is a JSON object gives `question` and, if it likes, `thread`; all else is taken as it is. What
-    else it holds (`id`, `accepted`, `gold`, …) goes along to where answers are saved and nowhere else. All
-    that lines don't say is as in `like`.
+    A line that is a JSON object gives `question` and, if it likes, `thread` and `locale`; all else is taken
+    as it is. What else it holds (`id`, `accepted`, `gold`, …) goes along to where answers are saved and nowhere
+    else. All that lines don't say is as in `like`.
+
+    Raises:
+        UsageError: a `locale` that nobody knows.
     """
     for line in lines:
         text = line.removesuffix("\n").removesuffix("\r")
@@ -30,9 +37,25 @@ def read_questions(lines: Iterable[str], like: Question = _PLAIN) -> Iterator[Qu
                 like,
                 text=whole(put) if isinstance(put, str) else "",
                 thread=like.thread if named is None else whole(str(named)),
+                settings=in_locale(like.settings, fields.get("locale")),
                 id=str(fields.get("id", "")),
                 marking=fields,
             )
+
+
+def in_locale(settings: RunSettings | None, locale: object) -> RunSettings | None:
+    """The settings of a question that says how its answers write numbers and dates; None: it does not.
+
+    Raises:
+        UsageError: there is no such locale.
+    """
+    if locale is None:
+        return settings
+    from proxycouncil.graphs.notation import notation_of
+    from proxycouncil.graphs.run_settings import RunSettings
+
+    notation_of(str(locale))
+    return (settings or RunSettings()).model_copy(update={"locale": str(locale)})
 
 
 def fields_of(line: str) -> dict[str, object]:

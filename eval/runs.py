@@ -103,7 +103,7 @@ def same_answer(one: Record, other: Record) -> bool:
     return same(canonical(first, question=question), canonical(second, question=question))
 
 
-MARKS = ("gold", "accepted", "kind", "entry", "domain")
+MARKS = ("gold", "accepted", "kind", "entry", "domain", "locale")
 """What of a question's own fields is kept with its answer."""
 
 
@@ -125,10 +125,10 @@ def _labelled(record: Record, file: Path, number: int) -> LabelledPoll:
 
 
 def _of_plain(record: Record, name: str) -> LabelledPoll:
-    question = str(record.get("question") or "")
+    question, locale = str(record.get("question") or ""), str(record.get("locale") or "")
     answers = {member: _text(answer) for member, answer in record["answers"].items()}
     gold = _text(record.get("gold"))
-    keys = _keys([*answers.values(), gold], question)
+    keys = _keys([*answers.values(), gold], question, locale)
     by_member = dict(zip(answers, keys, strict=False))
     order = sorted({key for key in by_member.values() if key is not None}, key=str)
     texts = {
@@ -148,14 +148,14 @@ def _of_plain(record: Record, name: str) -> LabelledPoll:
     )
 
 
-def _keys(texts: Sequence[str], question: str) -> list[str | None]:
+def _keys(texts: Sequence[str], question: str, locale: str) -> list[str | None]:
     """One key for all texts that mean the same; None for blanks and refusals.
 
     Plain decimals are compared as decimals; anything else as the council's own vote compares it.
     """
-    if all(not text or _DECIMAL.fullmatch(text) for text in texts):
+    if not locale and all(not text or _DECIMAL.fullmatch(text) for text in texts):
         return [str(Decimal(text).normalize() + 0) if text else None for text in texts]
-    answers = [canonical(text, question=question) for text in texts]
+    answers = [canonical(text, question=question, locale=locale) for text in texts]
     keys: list[str | None] = [None] * len(texts)
     for indexes in group(answers):
         key = min(answers[index].value + "\0" + texts[index] for index in indexes)
@@ -210,8 +210,9 @@ def _of_run(record: Record, name: str, *, weighed: bool = False) -> LabelledPoll
 def _is_right(text: str, record: Record, question: str) -> bool:
     if "accepted" in record:
         return is_right(text, tuple(record["accepted"] or ()), str(record.get("kind") or ""))
-    gold = _text(record["gold"])
-    return bool(gold) and same(canonical(text, question=question), canonical(gold, question=question))
+    gold, locale = _text(record["gold"]), str(record.get("locale") or "")
+    said, right = (canonical(one, question=question, locale=locale) for one in (text, gold))
+    return bool(gold) and same(said, right)
 
 
 def _text(value: object) -> str:

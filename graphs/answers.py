@@ -18,6 +18,7 @@ from proxycouncil.graphs.asked import AUXILIARIES, Asked, asked
 from proxycouncil.graphs.content import EMPTY, Content, content, items
 from proxycouncil.graphs.dates import Date, DateSpan, dates
 from proxycouncil.graphs.listing import Listing
+from proxycouncil.graphs.notation import plainly
 from proxycouncil.graphs.quantities import Amount, Span, amounts
 from proxycouncil.graphs.reticence import is_refusal, only_refuses, unhedged
 from proxycouncil.graphs.structured import canonical_json, fields
@@ -66,18 +67,26 @@ NOTHING = Canonical("none", "")
 
 
 @lru_cache(maxsize=4096)
-def canonical(text: str | None, *, question: str = "") -> Canonical:
-    """The canonical form of an answer; kind "none" for blanks and refusals."""
+def canonical(text: str | None, *, question: str = "", locale: str = "") -> Canonical:
+    """The canonical form of an answer; kind "none" for blanks and refusals.
+
+    Args:
+        text: the answer.
+        question: what it answers, which says what a bare number counts and whether order matters.
+        locale: how it writes numbers and dates, as `de-DE`; "": what is ambiguous agrees only with itself.
+    """
     found = fields(text or "")
     if found is not None:
-        return Canonical("structured", canonical_json(found, partial(_field, question=question)))
-    read = _once(text or "", asked(question))
+        return Canonical(
+            "structured", canonical_json(found, partial(_field, question=question, locale=locale))
+        )
+    read = _once(plainly(text or "", locale), asked(question))
     value = _settled(read.value, asked(question))
     return replace(read, value=value) if value else NOTHING
 
 
-def _field(text: str, *, question: str) -> str:
-    return canonical(text, question=question).value or fold_tidied(tidy(text))
+def _field(text: str, *, question: str, locale: str) -> str:
+    return canonical(text, question=question, locale=locale).value or fold_tidied(tidy(text))
 
 
 def _once(text: str, question: Asked) -> Canonical:
@@ -209,6 +218,10 @@ def _polarity(words: Sequence[Token], said: Content, question: Asked) -> Polarit
     bare = not set(said.head) - _FILLER_STEMS
     echoes = any(token.folded in AUXILIARIES for token in words[: said.head_stop])
     if not bare or not (said.negations or echoes):
+        return ""
+    denials = sum(token.folded in question.denials for token in words)
+    if 0 < denials < said.negations:
+        # "not unsafe": neither a plain no nor a plain yes.
         return ""
     return "no" if said.negations else "yes"
 

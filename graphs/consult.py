@@ -53,6 +53,11 @@ class _Reading:
         given = self.assignment["slate"]
         return Asking(self.member, self.slate, self.assignment["question"], given, self.context)
 
+    @property
+    def locale(self) -> str:
+        """How the member writes numbers and dates; its own word before the council's."""
+        return self.member.locale or self.context.settings.locale
+
     def say(self, kind: str, **more: object) -> None:
         """Report progress."""
         self.emit({"type": kind, "member": self.member.name, "slate": self.slate, **more})
@@ -191,14 +196,15 @@ def _cast(
     method: Method = "steered",
     error: str | None = None,
 ) -> Ballot:
-    question = reading.assignment["question"]
-    return Ballot(
+    answers = status == "answered"
+    question, locale = reading.assignment["question"], reading.locale if answers else ""
+    made = Ballot(
         turn=reading.assignment["turn"],
         member=reading.assignment["member"],
         slate=reading.slate,
         status=status,
         text=text,
-        value=canonical(text, question=question).value if status == "answered" else "",
+        value=canonical(text, question=question, locale=locale).value if answers else "",
         method=method,
         signals=cast(Signals, dict(signals)),
         passage_ids=list(dict.fromkeys(excerpt["passage_id"] for excerpt in excerpts)),
@@ -206,6 +212,9 @@ def _cast(
         error=error,
         seconds=perf_counter() - reading.started,
     )
+    if locale:
+        made["locale"] = locale
+    return made
 
 
 def _unfinished(reading: _Reading, status: Status, *, error: str | None = None) -> Ballot:

@@ -37,6 +37,8 @@ class Member:
     domains: tuple[str, ...] | None = None
     """Collections of its own slate; None: all of them."""
     instruction: str = ""
+    locale: str = ""
+    """How its documents write numbers and dates, and so its answers; "": as the settings say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,8 @@ class Settings:
     """Whether a question of several parts is asked part by part."""
     members: tuple[str, ...] = ()
     """Ask just those, unless the question itself names some; empty: the router chooses."""
+    locale: str = ""
+    """How answers write numbers and dates, as `de-DE`; "": nobody said, ambiguous notations stay apart."""
 
 
 Entails: TypeAlias = Callable[[Sequence[tuple[str, str]]], Sequence[float]]

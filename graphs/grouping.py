@@ -84,10 +84,33 @@ def same_by_meaning(a: Canonical, b: Canonical, *, forth: float, back: float) ->
     lists and yes or no are compared as such, and what they say no model may overrule.
     """
     wordy = a.kind in _WORDY and b.kind in _WORDY and a.content.words and b.content.words
-    return bool(wordy) and min(forth, back) >= FOLLOWS and compatible(a, b)
+    if not wordy or min(forth, back) < FOLLOWS:
+        return False
+    one, other = a.content, b.content
+    if one.negations == other.negations and (_undone(one, other) or _undone(other, one)):
+        return False
+    return compatible(a, b) or _twice_denied(one, other) or _twice_denied(other, one)
 
 
 _WORDY = ("free", "term")
+_DENYING = ("un", "in", "il", "im", "ir", "non", "dis")
+
+
+def _undone(denying: Content, plain: Content) -> dict[str, str]:
+    """Words that deny one of the other text's: "unsafe" beside "safe"; with the words that they deny."""
+    alone = [word for word in denying.words if word not in plain.words]
+    bases = {
+        word: word.removeprefix(prefix) for word in alone for prefix in _DENYING if word.startswith(prefix)
+    }
+    return {word: base for word, base in bases.items() if base in plain.words}
+
+
+def _twice_denied(denying: Content, plain: Content) -> bool:
+    """Whether they are one but for a denied denial, "not unsafe" beside "safe": a model may join them."""
+    undone = _undone(denying, plain)
+    read = tuple(undone.get(word, word) for word in denying.words)
+    one_more = denying.negations == plain.negations + 1 and denying.qualifiers == plain.qualifiers
+    return bool(undone) and one_more and read == plain.words
 
 
 def askable(a: Canonical, b: Canonical) -> bool:

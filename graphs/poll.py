@@ -9,11 +9,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from proxycouncil.graphs.answers import NOTHING, canonical
 from proxycouncil.graphs.confidence import ballots_of
 from proxycouncil.graphs.leanings import leanings
 from proxycouncil.graphs.state import Ballot, Route, Tally
-from proxycouncil.graphs.weighing import quality, seat, seat_weights
+from proxycouncil.graphs.weighing import answer_of, quality, seat, seat_weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +56,7 @@ def weighed_poll(tally: Tally, ballots: Sequence[Ballot], route: Route, *, quest
     seats = {seat(name): size for name, size in vote_sizes(tally["asked"], route).items()}
 
     def size(ballot: Ballot) -> float:
-        answers = ballot["status"] == "answered"
-        answer = canonical(ballot["text"], question=question) if answers else NOTHING
-        return seats[seat(ballot["member"])] * quality(ballot, answer)
+        return seats[seat(ballot["member"])] * quality(ballot, answer_of(ballot, question))
 
     return _poll(tally, ballots, size)
 

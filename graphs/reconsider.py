@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from itertools import chain, zip_longest
 from math import fsum
 
-from proxycouncil.graphs.answers import canonical
 from proxycouncil.graphs.confidence import ballots_of
 from proxycouncil.graphs.consult import reread
 from proxycouncil.graphs.context import CouncilContext, Emit
@@ -29,7 +28,7 @@ from proxycouncil.graphs.state import (
     Reconsidered,
     Tally,
 )
-from proxycouncil.graphs.weighing import seat
+from proxycouncil.graphs.weighing import answer_of, seat
 
 
 def in_dispute(state: CouncilState, tally: Tally, context: CouncilContext) -> list[ExcerptRecord]:
@@ -98,13 +97,10 @@ def changes(ballot: Ballot, first: Sequence[Ballot], *, question: str) -> bool:
     """Whether a reading takes the place of its member's first ballots."""
     if ballot["status"] != "answered" or ballot["method"] != "steered" or not checked(ballot):
         return False
-    said = canonical(ballot["text"], question=question)
+    said = answer_of(ballot, question)
     own = [one for one in first if seat(one["member"]) == seat(ballot["member"])]
     before = [one for one in own if one["status"] in ("answered", "abstained")]
-    return not all(
-        one["status"] == "answered" and same(canonical(one["text"], question=question), said)
-        for one in before
-    )
+    return not all(same(answer_of(one, question), said) for one in before)
 
 
 def in_force(round_: Reconsidered) -> list[Ballot]:

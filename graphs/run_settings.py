@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from proxycouncil.errors import UnknownDomainError
+from proxycouncil.errors import UnknownDomainError, UsageError
 from proxycouncil.graphs.context import CouncilContext, Member, Signal
+from proxycouncil.graphs.notation import notation_of
 from proxycouncil.graphs.structured import TOKENS, tightened
 
 _VOTING = ("cross_scoring", "signals", "reconsider_below")
@@ -21,9 +22,19 @@ _VOTING = ("cross_scoring", "signals", "reconsider_below")
 
 _OF_SETTINGS = (
     "members", "ask_at_most", "mass", "ballots", "deadline_s", "quorum", "target_risk", "excerpts",
-    "max_new_tokens", "temperature", "stop", "plan", *_VOTING,
+    "max_new_tokens", "temperature", "stop", "plan", "locale", *_VOTING,
 )  # fmt: skip
 
+
+def _known(locale: str) -> str:
+    try:
+        notation_of(locale)
+    except UsageError as error:
+        raise ValueError(f"{error}: {error.hint}") from error
+    return locale
+
+
+Locale: TypeAlias = Annotated[str, AfterValidator(_known)]
 AtLeastOne = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
@@ -65,6 +76,8 @@ class RunSettings(BaseModel):
     """A text ends before the first of these."""
     plan: bool | None = None
     """Whether a question of several parts is asked part by part."""
+    locale: Locale | None = None
+    """How answers write numbers and dates, as `de-DE`, but for members whose own is set."""
     answer_schema: dict[str, Any] | None = None
     """A JSON Schema: members answer with objects that fit it, decoded under its grammar; needs the extra
     `grammar`. Their fields are voted on together."""

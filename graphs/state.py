@@ -146,6 +146,8 @@ class Ballot(TypedDict):
     citations: list[Citation]
     error: str | None
     seconds: float
+    locale: NotRequired[str]
+    """How its numbers and dates were read, where that was declared."""
     trace: NotRequired[Trace]
     """Of what the member wrote itself, also where it then quoted; not there where it finished nothing."""
     usage: NotRequired[Usage]

@@ -167,6 +167,13 @@ def _heard(ballots: Iterable[Ballot], turn: str, seats: Sequence[str]) -> list[B
     return heard
 
 
+def answer_of(ballot: Ballot, question: str) -> Canonical:
+    """What a ballot says, numbers and dates read as its member writes them; nothing where it is no answer."""
+    if ballot["status"] != "answered":
+        return NOTHING
+    return canonical(ballot["text"], question=question, locale=ballot.get("locale", ""))
+
+
 def _finished(ballot: Ballot) -> bool:
     return ballot["status"] in ("answered", "abstained")
 
@@ -177,8 +184,7 @@ def _readings(heard: Sequence[Ballot], weights: Mapping[str, float], question: s
     of_member = Counter(ballot["member"] for ballot in live)
     readings = []
     for ballot in live:
-        answers = ballot["status"] == "answered"
-        answer = canonical(ballot["text"], question=question) if answers else NOTHING
+        answer = answer_of(ballot, question)
         part = weights[ballot["member"]] / of_member[ballot["member"]]
         cited = dict.fromkeys(citation["passage_id"] for citation in checked(ballot))
         weight = part * quality(ballot, answer)

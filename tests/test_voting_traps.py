@@ -21,8 +21,10 @@ from proxycouncil.graphs.vote import count
 A = "The capital of France is Paris"
 
 
-def grouped(*answers: str | None, question: str = "", tolerance: float = 0.0) -> list[list[str | None]]:
-    read = [canonical(answer, question=question) for answer in answers]
+def grouped(
+    *answers: str | None, question: str = "", locale: str = "", tolerance: float = 0.0
+) -> list[list[str | None]]:
+    read = [canonical(answer, question=question, locale=locale) for answer in answers]
     return [[answers[index] for index in indexes] for indexes in group(read, tolerance=tolerance)]
 
 
@@ -280,18 +282,41 @@ async def test_trap_42_without_similarity_the_vote_goes_on_degraded() -> None:
     assert tally["degraded"]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="one way to say it needs an entailment model; without one they stay apart"
+@pytest.mark.parametrize(
+    ("answers", "joined"),
+    [
+        (("not unsafe", "safe"), True),
+        (("not unsafe", "unsafe"), False),
+        (("unsafe", "safe"), False),
+        (("not safe", "safe"), False),
+        (("not unsafe at night", "safe"), False),
+    ],
 )
-def test_trap_12_by_entailment() -> None:
-    assert len(grouped("not unsafe", "safe")) == 1
+def test_trap_12_by_entailment(answers: tuple[str, str], joined: bool) -> None:
+    """A model that finds everything to follow from everything joins only what denies a denial."""
+    read = [canonical(answer) for answer in answers]
+    found = group(read, texts=answers, entailed={answers: 1.0, answers[::-1]: 1.0})
+    assert found == ([[0, 1]] if joined else [[0], [1]])
 
 
-@pytest.mark.xfail(
-    strict=True, reason="no locale is declared for a question yet; ambiguous notations stay apart"
+def test_trap_12_is_no_plain_no() -> None:
+    assert len(grouped("It is not unsafe", "No", "Yes", question="Is it safe?")) == 3
+
+
+@pytest.mark.parametrize(
+    ("locale", "answers", "expected"),
+    [
+        ("de-DE", ("1,5", "1.5"), 1),
+        ("de-DE", ("1.000", "1000"), 1),
+        ("en-US", ("1.000", "1"), 1),
+        ("en-US", ("1.000", "1000"), 2),
+        ("en-US", ("12 Mar 2024", "03/12/2024"), 1),
+        ("en-GB", ("3 December 2024", "03/12/2024"), 1),
+        ("en-GB", ("12 Mar 2024", "03/12/2024"), 2),
+    ],
 )
-def test_trap_7_by_locale() -> None:
-    assert len(grouped("1,5", "1.5", question="Wie viel? (de)")) == 1
+def test_traps_7_and_33_by_locale(locale: str, answers: tuple[str, ...], expected: int) -> None:
+    assert len(grouped(*answers, locale=locale)) == expected
 
 
 def test_every_trap_is_here() -> None:

@@ -13,7 +13,7 @@ import typer
 
 from proxycouncil.council.cli.bulk import ask_table, check_alone
 from proxycouncil.council.cli.running import ConfigFile, Debug, Process, User, locator, process_of, user_of
-from proxycouncil.council.question_lines import read_questions, whole
+from proxycouncil.council.question_lines import in_locale, read_questions, whole
 from proxycouncil.errors import UnknownDomainError, UsageError
 
 if TYPE_CHECKING:
@@ -70,6 +70,9 @@ def ask(
         str | None, typer.Option("--thread", help="Name of a conversation, for follow-ups.")
     ] = None,
     user: User = None,
+    locale: Annotated[
+        str | None, typer.Option("--locale", help="How answers write numbers and dates: de-DE, en-US.")
+    ] = None,
     tokens: Tokens = False,
     page: TokensPage = None,
     out: Out = None,
@@ -94,6 +97,7 @@ def ask(
     if parts and (file is not None or plan is False):
         raise UsageError("--part goes with one question", hint="leave --file and --no-plan out")
     wish = tuple(parts) if parts else plan
+    spoken = in_locale(None, locale)
     if tokens or page:
         check_page(page, several=file is not None)
     if ray and out is None:
@@ -119,7 +123,7 @@ def ask(
         runs = stack.enter_context(_saved(save)) if save else None
         council = stack.enter_context(process.open(config))
         chosen = _members(members, council)
-        like = Question("", thread, members=chosen, plan=wish, user=user_of(user, council))
+        like = Question("", thread, members=chosen, settings=spoken, plan=wish, user=user_of(user, council))
         reporter: Reporter = (
             JsonReporter() if as_json else TextReporter(locate=locator(council), several=file is not None)
         )
