@@ -9,7 +9,7 @@ from rich.text import Text
 from proxycouncil.council.assembly import load_calibration, settings
 from proxycouncil.council.questions import cleaned
 from proxycouncil.council.rendering import asked_line, one_line, pairs_table, place_of, plain_table
-from proxycouncil.graphs.asking import record
+from proxycouncil.graphs.brief import record
 from proxycouncil.graphs.citing import citation
 from proxycouncil.graphs.context import GENERALIST
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from proxycouncil.graphs.asking import record
+from proxycouncil.graphs.brief import record
 from proxycouncil.graphs.citing import citation, content_words
 from proxycouncil.graphs.context import GENERALIST
 from proxycouncil.graphs.filling import about, explained, filled

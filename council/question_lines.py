@@ -19,8 +19,8 @@ def read_questions(lines: Iterable[str], like: Question = _PLAIN) -> Iterator[Qu
     """A question for every line, so that answers can be matched by their number; also for a blank one.
 
     A line that is a JSON object gives `question` and, if it likes, `thread` and `locale`; all else is taken
-    as it is. What else it holds (`id`, `accepted`, `gold`, …) goes along to where answers are saved and nowhere
-    else. All that lines don't say is as in `like`.
+    as it is. What else it holds (`id`, `accepted`, `gold`, …) goes along to where answers are saved and
+    nowhere else. All that lines don't say is as in `like`.
 
     Raises:
         UsageError: a `locale` that nobody knows.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from proxycouncil.council.questions import Question, cleaned
 from proxycouncil.errors import UnknownDomainError
-from proxycouncil.graphs.asking import record
+from proxycouncil.graphs.brief import record
 from proxycouncil.graphs.citing import cite
 from proxycouncil.graphs.structured import asks_for
 from proxycouncil.graphs.understand import stand_alone

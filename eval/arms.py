@@ -10,7 +10,7 @@ from typing import Literal
 
 from proxycouncil.eval.answerer import Reply
 from proxycouncil.eval.reader import Reader, Task, said
-from proxycouncil.graphs.asking import record
+from proxycouncil.graphs.brief import record
 from proxycouncil.graphs.citing import cite
 from proxycouncil.graphs.protocols import Searcher
 from proxycouncil.graphs.state import ExcerptRecord

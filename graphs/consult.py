@@ -10,7 +10,7 @@ from time import perf_counter
 from typing import cast
 
 from proxycouncil.graphs.answers import canonical, is_refusal
-from proxycouncil.graphs.asking import Asking
+from proxycouncil.graphs.brief import Brief
 from proxycouncil.graphs.citing import citation, cite
 from proxycouncil.graphs.context import CouncilContext, Emit, Member, StoppedReading
 from proxycouncil.graphs.quoting import quotable
@@ -48,10 +48,10 @@ class _Reading:
     started: float = field(default_factory=perf_counter)
 
     @property
-    def asking(self) -> Asking:
+    def brief(self) -> Brief:
         """What is asked."""
         given = self.assignment["slate"]
-        return Asking(self.member, self.slate, self.assignment["question"], given, self.context)
+        return Brief(self.member, self.slate, self.assignment["question"], given, self.context)
 
     @property
     def locale(self) -> str:
@@ -105,9 +105,9 @@ async def _ballot(reading: _Reading) -> Ballot:
 
 async def _read(reading: _Reading) -> Ballot:
     """Find what to read, let the steered model write, judge what it wrote."""
-    asking = reading.asking
-    excerpts = await asking.excerpts()
-    generation = await _write(reading, await asking.request(excerpts))
+    brief = reading.brief
+    excerpts = await brief.excerpts()
+    generation = await _write(reading, await brief.request(excerpts))
     ballot = _ended(reading, excerpts, generation)
     ballot["usage"] = Usage(
         prompt_tokens=generation.prompt_tokens, completion_tokens=len(generation.token_ids)

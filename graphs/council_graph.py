@@ -20,7 +20,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Overwrite, Send, interrupt
 
-from proxycouncil.graphs.asking import record
+from proxycouncil.graphs.brief import record
 from proxycouncil.graphs.consult import consult
 from proxycouncil.graphs.context import CouncilContext, Emit
 from proxycouncil.graphs.decide import decide, decide_as_told

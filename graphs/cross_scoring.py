@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from proxycouncil.errors import NotSupportedError
-from proxycouncil.graphs.asking import Asking
+from proxycouncil.graphs.brief import Brief
 from proxycouncil.graphs.context import CouncilContext, Settings
 from proxycouncil.graphs.protocols import Scorer
 from proxycouncil.graphs.state import Ballot, CouncilState, CrossScore, Usage
@@ -92,8 +92,8 @@ async def _request(state: CouncilState, ballot: Ballot, context: CouncilContext)
     disputed = ballot["slate"] == "disputed"
     given = state["reconsidered"]["shown"] if disputed else state["slate"]
     member = context.members[ballot["member"]]
-    asking = Asking(member, ballot["slate"], state["standalone"], given, context)
-    return await asking.request(await asking.excerpts())
+    brief = Brief(member, ballot["slate"], state["standalone"], given, context)
+    return await brief.request(await brief.excerpts())
 
 
 def _told(

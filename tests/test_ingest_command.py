@@ -15,7 +15,7 @@ from proxycouncil.council.cli.app import run
 from proxycouncil.council.cli.running import Process
 from proxycouncil.council.config import CouncilConfig
 from proxycouncil.council.council import Council
-from proxycouncil.graphs.asking import record
+from proxycouncil.graphs.brief import record
 from proxycouncil.graphs.citing import citation
 from proxycouncil.retrieval.library import Library
 from proxycouncil.retrieval.passage import Excerpt

@@ -22,7 +22,7 @@ _PLACES: Mapping[Slate, int] = {"shared": 0, "own": 1, "disputed": 2}
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class Brief:
     """One reading that is to be made."""
 
     member: Member
