@@ -92,16 +92,11 @@ def ask(
     from proxycouncil.council.cli.tokens import TokensReporter, check_page
     from proxycouncil.council.questions import Question
 
-    if question is not None and file is not None:
-        raise UsageError("a question and --file exclude each other", hint="leave one of them out")
-    if parts and (file is not None or plan is False):
-        raise UsageError("--part goes with one question", hint="leave --file and --no-plan out")
+    _check(question, file, parts=bool(parts), plan=plan, to_table=out is not None, ray=ray)
     wish = tuple(parts) if parts else plan
     spoken = in_locale(None, locale)
     if tokens or page:
         check_page(page, several=file is not None)
-    if ray and out is None:
-        raise UsageError("--ray answers tables", hint="name the table of answers with --out")
     check_alone(
         out,
         question=question,
@@ -109,6 +104,7 @@ def ask(
         timings=timings,
         save=save,
         thread=thread,
+        locale=locale,
         tokens=tokens,
         tokens_html=page,
     )
@@ -138,6 +134,18 @@ def ask(
     if timings:
         _show_total(process)
     raise typer.Exit(code)
+
+
+def _check(
+    question: str | None, file: str | None, *, parts: bool, plan: bool | None, to_table: bool, ray: bool
+) -> None:
+    """Refuse options that exclude each other."""
+    if question is not None and file is not None:
+        raise UsageError("a question and --file exclude each other", hint="leave one of them out")
+    if parts and (file is not None or plan is False):
+        raise UsageError("--part goes with one question", hint="leave --file and --no-plan out")
+    if ray and not to_table:
+        raise UsageError("--ray answers tables", hint="name the table of answers with --out")
 
 
 def _one_question(question: str | None) -> str:

@@ -12,9 +12,9 @@ from proxycouncil.council.cli.running import ConfigFile, Debug, process_of, use
 from proxycouncil.errors import ConfigError, UnknownDomainError, UsageError
 
 if TYPE_CHECKING:
-    from proxycouncil.council.config import CouncilConfig
+    from proxycouncil.council.config import CouncilConfig, SpecialistConfig
     from proxycouncil.specialists.family import Family
-    from proxycouncil.specialists.tuning import Recipe
+    from proxycouncil.specialists.tuning import Recipe, Tuned
 
 _LARGE = 3_000_000_000
 
@@ -92,17 +92,11 @@ def tune(
         raise UsageError("--fresh begins with a new adapter", hint="leave --start-from or --fresh out")
     with process_of(ctx).open_draft(config) as council:
         settings = council.config
-        if domain not in settings.specialists:
-            raise UnknownDomainError(
-                f"no specialist is called {domain!r}",
-                hint=f"specialists are {', '.join(settings.specialists) or 'none yet'}",
-            )
-        if settings.family.antiexpert is None:
-            raise ConfigError("an expert is tuned from the anti-expert", hint="set family.antiexpert")
+        specialist, antiexpert = _tunable(settings, domain)
         recipe = Recipe(
             full=full,
             consistent=consistent,
-            alpha=settings.specialists[domain].alpha if alpha is None else alpha,
+            alpha=specialist.alpha if alpha is None else alpha,
             quantized=qlora,
             teacher_weight=teacher_weight,
             learning_rate=learning_rate,
@@ -112,7 +106,7 @@ def tune(
             domain,
             questions or settings.directory / "questions" / f"{domain}.jsonl",
             library=council.library,
-            antiexpert=settings.family.antiexpert,
+            antiexpert=antiexpert,
             out=out or settings.directory / "experts" / domain,
             form=settings.retrieval.slate,
             general=general or GENERAL_CASES,
@@ -123,16 +117,32 @@ def tune(
             measured_with=_readers(settings, measure),
             progress=True,
         )
-    typer.echo(
-        f"{tuned.directory}: held-out loss {tuned.loss_before:.3f} → {tuned.loss:.3f} nats a token, "
-        f"{tuned.steps} steps, {tuned.seconds:.0f} s"
-    )
-    typer.echo(f"run card: {tuned.directory / 'card.md'}", err=True)
+    _say(tuned)
     if use_it:
         wrote = use(config, f"specialists.{domain}", "expert", tuned.directory)
         typer.echo(f"council.toml: {wrote}", err=True)
     else:
         typer.echo(f'next: [specialists.{domain}] expert = "{tuned.directory}"', err=True)
+
+
+def _tunable(settings: CouncilConfig, domain: str) -> tuple[SpecialistConfig, str]:
+    """The specialist that is to have an expert, and what that is tuned from."""
+    if domain not in settings.specialists:
+        raise UnknownDomainError(
+            f"no specialist is called {domain!r}",
+            hint=f"specialists are {', '.join(settings.specialists) or 'none yet'}",
+        )
+    if settings.family.antiexpert is None:
+        raise ConfigError("an expert is tuned from the anti-expert", hint="set family.antiexpert")
+    return settings.specialists[domain], settings.family.antiexpert
+
+
+def _say(tuned: Tuned) -> None:
+    typer.echo(
+        f"{tuned.directory}: held-out loss {tuned.loss_before:.3f} → {tuned.loss:.3f} nats a token, "
+        f"{tuned.steps} steps, {tuned.seconds:.0f} s"
+    )
+    typer.echo(f"run card: {tuned.directory / 'card.md'}", err=True)
 
 
 def _of_length(recipe: Recipe, steps: int) -> Recipe:
