@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -115,7 +116,7 @@ def tune(
             start_from=None if fresh or full else start_from or _reading(settings),
             teacher=teacher,
             measured_with=_readers(settings, measure),
-            progress=True,
+            progress=sys.stderr.isatty(),
         )
     _say(tuned)
     if use_it:
