@@ -157,6 +157,18 @@ class Council(Asking):
         if self._owns_engine:
             self._engine.start()
 
+    def prepare(self) -> None:
+        """Open, and wait for, all that a first question would: models, index, embedder, graph.
+
+        Raises:
+            CouncilError: weights, index or embedder can't be used.
+        """
+        self.warm()
+        self._loop.run(self._conversations.graph(remembers=False))
+        self.library.affinities("Ready?")
+        if self._owns_engine:
+            self._engine.get()
+
     def reload(self) -> bool:
         """Take over what council.toml and its promoted version say by now, while questions go on.
 

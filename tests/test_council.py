@@ -151,6 +151,22 @@ def test_alpha_changes_how_a_member_is_steered():
     assert {request.pairs[0].alpha for request in requests} == {0.5}
 
 
+def test_once_prepared_a_question_opens_nothing_and_nobody_was_asked():
+    opened, writer = [], FakeGenerator({"*": ANSWER})
+
+    def opener() -> FakeSearcher:
+        opened.append("library")
+        return FakeSearcher()
+
+    with Council(council_of().config, generator=writer, searcher=opener) as council:
+        council.prepare()
+        assert (opened, writer.requests) == (["library"], [])
+        graphs = dict(council._conversations._graphs)
+        assert council.ask(QUESTION).text == ANSWER
+        assert opened == ["library"]
+        assert graphs == council._conversations._graphs
+
+
 def test_closing_leaves_no_thread():
     before = set(threading.enumerate())
     with council_of() as council:

@@ -48,13 +48,12 @@ def application_of(opener: Callable[[], Council], settings: DeploySettings) -> A
 
 
 def replica_app(opener: Callable[[], Council], settings: DeploySettings) -> FastAPI:
-    """One replica's application. Serve sends requests once this returns: models and index are open then."""
+    """One replica's application. Serve sends requests once this returns: all is open then."""
     from proxycouncil.council.serve.app import create_app
     from proxycouncil.council.serve.limits import Limits
 
     council = opener()
-    council.warm()
-    _ = council.library, council.family
+    council.prepare()
     # Serve holds back what is more than `at_once`; nothing has to wait in here.
     limits = Limits(per_minute=settings.per_minute, at_once=settings.at_once, waiting=settings.waiting)
     return create_app(council, token=os.environ.get(TOKEN_VARIABLE, "").strip() or None, limits=limits)

@@ -21,6 +21,7 @@ from proxycouncil.council.serve.limits import Gate, Limits, Meter, OverLimitErro
 from proxycouncil.council.serve.metrics import Metrics
 from proxycouncil.council.serve.wire import ChatRequest, failure, problem
 from proxycouncil.council.versions.following import Follower, Result
+from proxycouncil.errors import CouncilError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -52,9 +53,10 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        council.warm()
+        preparing = asyncio.create_task(asyncio.to_thread(_prepare, council))
         async with follower.running():
             yield
+        await preparing
 
     app = FastAPI(title="council", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
     app.state.follower = follower
@@ -64,6 +66,12 @@ def create_app(
     app.add_api_route("/v1/models/{name}", door.show_model, methods=["GET"], response_model=None)
     app.add_api_route("/v1/chat/completions", door.complete, methods=["POST"], response_model=None)
     return app
+
+
+def _prepare(council: Council) -> None:
+    """So that the first request finds everything open; what can't be opened is its answer."""
+    with suppress(CouncilError):
+        council.prepare()
 
 
 async def _healthy() -> dict[str, str]:
