@@ -1,6 +1,6 @@
 """Long documents: `council read` beside retrieval alone, asking it whole, and the document in the prompt.
 
-    python -m benchmarks.long_documents [--limit N] [--chapters N] [--json FILE]
+    python -m benchmarks.long_documents [--limit N] [--chapters N] [--part test] [--json FILE]
 
 Chapters of the starter's handbooks are joined to documents. Questions are made by rule: *two-part* ones join
 two of the test questions about entries of the same document; *listing* ones ask for the entries whose titles
@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import mean
 from time import perf_counter
-from typing import Any
+from typing import Any, get_args
 
 from proxycouncil.council.council import Council
 from proxycouncil.council.long_reading import Focus, LongReading, readers_of, reading_council
@@ -36,6 +36,7 @@ from proxycouncil.graphs.context import GENERALIST
 from proxycouncil.retrieval.bank import VectorBank
 from proxycouncil.retrieval.embedder import Embedder
 from proxycouncil.retrieval.library import Library
+from proxycouncil.specialists.questions import SHORT_KINDS, Part
 from proxycouncil.specialists.request import Prompt, Sampling, Snippet
 
 WORDS_OF_TWO = 40
@@ -76,13 +77,18 @@ def main() -> None:
     )
     parser.add_argument("--limit", type=int, default=24, help="questions, half of each kind (24)")
     parser.add_argument("--chapters", type=int, default=3, help="joined to a document (3)")
+    parser.add_argument(
+        "--part",
+        choices=get_args(Part),
+        default="test",
+        help="of the split, to join questions of",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, Council.starter() as council:
         documents = write_documents(Path(folder), options.chapters)
-        questions = [
-            one for kind in (two_parts, listings) for one in spread(list(kind(documents)), options.limit // 2)
-        ]
+        kinds = list(two_parts(documents, part=options.part)), list(listings(documents))
+        questions = [one for kind in kinds for one in spread(kind, options.limit // 2)]
         found = measure(questions, documents, council)
     figures = report(questions, found)
     for line in table(figures):
@@ -105,10 +111,10 @@ def write_documents(folder: Path, chapters: int) -> dict[str, Path]:
     return documents
 
 
-def two_parts(documents: dict[str, Path]) -> Iterator[Asked]:
-    """Test questions with short answers, in pairs about different entries of a document."""
+def two_parts(documents: dict[str, Path], *, part: Part) -> Iterator[Asked]:
+    """Questions with short answers, in pairs about different entries of a document."""
     known = [
-        one for one in load_questions(DIRECTORY / "questions", only="test") if one.kind in ("span", "term")
+        one for one in load_questions(DIRECTORY / "questions", only=part) if one.kind in ("span", "term")
     ]
     for name, path in documents.items():
         entries = set(_ENTRY.findall(path.read_text("utf-8")))

@@ -10,8 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
@@ -26,8 +27,11 @@ from proxycouncil.retrieval.passage import Passage
 if TYPE_CHECKING:
     from chromadb.api.client import Client
     from chromadb.api.models.Collection import Collection
+    from chromadb.api.types import GetResult, Include, Where
     from chromadb.config import Settings
 
+PAGE = 10_000
+"""Rows of one answer."""
 _PLAIN_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{1,510}[a-zA-Z0-9]")
 
 
@@ -152,25 +156,28 @@ class Shelf:
 
     def rows(self) -> list[Row]:
         """All passages, in the order of their sources."""
-        found = self._collection.get(include=["documents", "metadatas"])
-        texts, metadatas = found["documents"] or [], found["metadatas"] or []
         rows = [
             _row(identity, text, metadata, self.domain)
-            for identity, text, metadata in zip(found["ids"], texts, metadatas, strict=True)
+            for found in self._pages(include=["documents", "metadatas"])
+            for identity, text, metadata in zip(
+                found["ids"], found["documents"] or [], found["metadatas"] or [], strict=True
+            )
         ]
         return sorted(rows, key=lambda row: (row.passage.source, row.passage.start, row.passage.id))
 
     def vectors(self, source: str) -> list[tuple[Passage, NDArray[np.float32]]]:
         """What is held of a document, with its vectors."""
-        found = self._collection.get(
-            where={"source": source}, include=["documents", "metadatas", "embeddings"]
-        )
-        texts, metadatas = found["documents"] or [], found["metadatas"] or []
-        vectors = found["embeddings"] if found["embeddings"] is not None else []
-        return [
-            (_row(identity, text, metadata, self.domain).passage, np.asarray(vector, np.float32))
-            for identity, text, metadata, vector in zip(found["ids"], texts, metadatas, vectors, strict=True)
-        ]
+        held = []
+        for found in self._pages(where={"source": source}, include=["documents", "metadatas", "embeddings"]):
+            texts, metadatas = found["documents"] or [], found["metadatas"] or []
+            vectors = found["embeddings"] if found["embeddings"] is not None else []
+            held += [
+                (_row(identity, text, metadata, self.domain).passage, np.asarray(vector, np.float32))
+                for identity, text, metadata, vector in zip(
+                    found["ids"], texts, metadatas, vectors, strict=True
+                )
+            ]
+        return held
 
     def nearest(self, vector: Vectors, limit: int) -> list[tuple[str, float]]:
         """Ids and cosines, best first, ties by id."""
@@ -197,7 +204,18 @@ class Shelf:
     def remove_sources(self, sources: Iterable[str]) -> None:
         """Forget all passages of these documents."""
         for source in sources:
-            self._collection.delete(where={"source": source})
+            ids = [one for found in self._pages(where={"source": source}, include=[]) for one in found["ids"]]
+            for start in range(0, len(ids), PAGE):
+                self._collection.delete(ids=ids[start : start + PAGE])
+
+    def _pages(self, *, include: Include, where: Where | None = None) -> Iterator[GetResult]:
+        """What `get` gives, page by page: Chroma names every row of an answer in one SQL statement, and
+        SQLite takes 32,766 names (chroma-core/chroma#7687)."""
+        for offset in count(step=PAGE):
+            found = self._collection.get(where=where, include=include, limit=PAGE, offset=offset)
+            yield found
+            if len(found["ids"]) < PAGE:
+                return
 
 
 def _metadata(row: Row) -> dict[str, str | int]:
