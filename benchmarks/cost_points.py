@@ -16,7 +16,6 @@ import json
 import platform
 import tempfile
 from collections.abc import Iterator
-from contextlib import nullcontext
 from dataclasses import asdict, replace
 from itertools import product
 from pathlib import Path
@@ -65,7 +64,8 @@ async def _median(engine: Engine, bench: Bench, point: Point, *, rounds: int) ->
             numbered(request(bench, turn=row % point.prompts, seed=100 * number + row), 100 * number + row)
             for row in range(point.rows)
         ]
-        with forced(point.acceptance) if point.drafts else nullcontext():
+        # Without drafts as well: a text of its own choosing would end before its tokens are written.
+        with forced(point.acceptance):
             began = process_time()
             seconds, _ = await timed(engine, asked)
             if number:  # the first round warms up

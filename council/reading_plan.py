@@ -38,8 +38,10 @@ _COUNTING = re.compile(
     r"^how many (.+?) (?:are|were) (?:named|mentioned|listed|described|discussed)", re.IGNORECASE
 )
 _COMPARING = re.compile(
-    r"^(?:compare|what is the difference between|how do(?:es)?) (.+?) (?:and|with|to|differ from) (.+?)"
-    r"(?: differ| compare)?$",
+    r"^(?:compare (?P<one>.+?) (?:and|with|to) (?P<other>.+?)"
+    r"|what is the difference between (?P<this>.+?) and (?P<that>.+?)"
+    r"|how do(?:es)? (?P<first>.+?) (?:differ from|compare (?:with|to)) (?P<second>.+?)"
+    r"|how do (?P<left>.+?) and (?P<right>.+?) (?:differ|compare))$",
     re.IGNORECASE,
 )
 _SUMMING = re.compile(
@@ -132,7 +134,7 @@ def _steps(part: str, *, before: int) -> list[Step]:
     if found := _COUNTING.match(part):
         return [Step("list", f"Which {found[1]} are named?"), Step("count", str(before + 1))]
     if found := _COMPARING.match(part):
-        pair = [Step("find", f"What is {one}?") for one in (found[1], found[2])]
+        pair = [Step("find", f"What is {one}?") for one in found.groups() if one]
         return [*pair, Step("compare", f"{before + 1}, {before + 2}")]
     if _SUMMING.match(part):
         return [Step("summarise", _SUMMING.sub("", part))]

@@ -37,6 +37,18 @@ TREATY = "# Treaty\n" + "".join(
             "1. list: Which harbours are named?\n2. count: 1\n",
         ),
         (
+            "How do a treaty and a charter differ?",
+            "1. find: What is a treaty?\n2. find: What is a charter?\n3. compare: 1, 2\n",
+        ),
+        (
+            "How does a treaty differ from a charter?",
+            "1. find: What is a treaty?\n2. find: What is a charter?\n3. compare: 1, 2\n",
+        ),
+        (
+            "How do I sign a treaty with a foreign town?",
+            "1. find: How do I sign a treaty with a foreign town?\n",
+        ),
+        (
             "What is the difference between a treaty and a charter?",
             "1. find: What is a treaty?\n2. find: What is a charter?\n3. compare: 1, 2\n",
         ),
