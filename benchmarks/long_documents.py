@@ -36,7 +36,7 @@ from proxycouncil.graphs.context import GENERALIST
 from proxycouncil.retrieval.bank import VectorBank
 from proxycouncil.retrieval.embedder import Embedder
 from proxycouncil.retrieval.library import Library
-from proxycouncil.specialists.questions import SHORT_KINDS, Part
+from proxycouncil.specialists.questions import Part
 from proxycouncil.specialists.request import Prompt, Sampling, Snippet
 
 WORDS_OF_TWO = 40
