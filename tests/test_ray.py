@@ -21,7 +21,7 @@ import openai
 import pytest
 from clustered import begun, open_logging, open_versioned, wait_until
 from councils import QUESTION
-from test_versions import TOML, write_expert, write_model
+from releases import TOML, write_expert, write_model
 
 from proxycouncil.council.bulk.running import answer_table
 from proxycouncil.council.cli.app import run
