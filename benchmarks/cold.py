@@ -3,7 +3,8 @@
     python -m benchmarks.cold [--pairs 5] [--json FILE]
 
 Wall and CPU seconds of whole processes. The bare imports load torch, transformers' Llama class,
-sentence_transformers, chromadb and langgraph, one after another, in one process.
+sentence_transformers, chromadb and langgraph, one after another, in one process. Also what loading the
+starter's family takes behind those imports: base, anti-expert and seven experts.
 """
 
 from __future__ import annotations
@@ -24,6 +25,20 @@ from transformers import LlamaForCausalLM
 import sentence_transformers, chromadb, langgraph.graph
 """
 LIGHT = "import proxycouncil"
+LOADING = f"""
+{BARE}
+import time
+from proxycouncil.council import starter
+from proxycouncil.council.assembly import open_family
+from proxycouncil.council.config import CouncilConfig
+from proxycouncil.specialists import engine
+config = CouncilConfig.load(starter.DIRECTORY / "council.toml")
+began = time.perf_counter(), time.process_time()
+family = open_family(config).load()
+for expert in (*config.specialists, "general"):
+    family.part(expert)
+print(time.perf_counter() - began[0], time.process_time() - began[1])
+"""
 COMMANDS = {
     "bare imports": [sys.executable, "-c", BARE],
     "council ask": [sys.executable, "-m", "proxycouncil", "ask", "What is opportunity cost?"],
@@ -44,14 +59,23 @@ def run(command: list[str]) -> tuple[float, float]:
     return wall, cpu
 
 
+def loading() -> tuple[float, float]:
+    """Wall and CPU seconds of loading the starter's family, the imports done."""
+    done = subprocess.run([sys.executable, "-c", LOADING], check=True, capture_output=True, text=True)
+    wall, cpu = map(float, done.stdout.split())
+    return wall, cpu
+
+
 def measure(pairs: int) -> dict[str, object]:
     """Every command in turn, `pairs` times, after one round that is not counted."""
-    seen: dict[str, list[tuple[float, float]]] = {name: [] for name in COMMANDS}
+    seen: dict[str, list[tuple[float, float]]] = {name: [] for name in (*COMMANDS, "loading the family")}
     for round_number in range(pairs + 1):
         for name, command in COMMANDS.items():
             figures = run(command)
             if round_number:
                 seen[name].append(figures)
+        if round_number:
+            seen["loading the family"].append(loading())
     ratios = [ask[0] / bare[0] for ask, bare in zip(seen["council ask"], seen["bare imports"], strict=True)]
     return {
         "wall_s": {name: median(wall for wall, _ in runs) for name, runs in seen.items()},
