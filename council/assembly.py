@@ -224,6 +224,7 @@ def settings(config: CouncilConfig) -> Settings:
         deadline_s=council.deadline_s,
         quorum=council.quorum,
         target_risk=council.target_risk,
+        proven_only=council.proven_only,
         excerpts=retrieval.excerpts,
         own_excerpts=retrieval.own_excerpts,
         slate=retrieval.slate,

@@ -231,6 +231,8 @@ class DeliberationConfig(Section):
     """Live members needed to decide, of those asked, if that many were."""
     target_risk: Share = 0.05
     """Share of wrong answers among those given that calibration aims at."""
+    proven_only: Annotated[bool, Field(strict=True)] = False
+    """Answer only where the calibration proved that risk, and not where it was told to answer more."""
     calibration: Location | None = None
     """File with what was fitted on calibration questions; unset: uncalibrated, and said so."""
     checkpoints: CheckpointUrl | None = None

@@ -126,6 +126,7 @@ def _threshold(
         "threshold": threshold,
         "threshold_rule": "risk" if by_risk else "coverage",
         "proven_threshold": proven.threshold if proven else None,
+        "proven_coverage": proven.coverage if proven else None,
         "coverage": float(answered.mean()),
         "risk": float(1 - right[answered].mean()) if answered.any() else 0.0,
     }

@@ -153,33 +153,37 @@ def risk_bound(errors: int, accepted: int, *, level: float = 0.95) -> float:
     return float(beta.ppf(level, errors + 1, accepted - errors))
 
 
+_AS_GOOD = 1.05
+"""A bound that is expected to be so many times the best is as good a place to begin."""
+
+
 def risk_threshold(
-    confidence: Numbers,
-    right: Truths,
-    *,
-    target: float,
-    level: float = 0.95,
-    grid: int = 100,
-    allow_errors: int = 2,
+    confidence: Numbers, right: Truths, *, target: float, level: float = 0.95, grid: int = 100
 ) -> RiskThreshold | None:
     """The loosest threshold whose risk is proven to stay below the target, or None.
 
-    A grid fixed beforehand (`grid` even steps over [0, 1]) is walked from strict to loose and left at the
-    first threshold that fails: testing in a fixed order needs no correction for many tests. Thresholds that
-    accept so few that `allow_errors` would already fail are passed over; that looks at confidences only,
-    never at what was right, so the promise holds.
+    A grid fixed beforehand (`grid` even steps over [0, 1]) is walked towards looser thresholds and left at
+    the first that fails: testing in a fixed order needs no correction for many tests (Angelopoulos et al.
+    2021, fixed sequence testing). The walk begins where the confidences themselves expect about the best
+    proof, at the strictest such place: few of the surest answers prove little, and many of the unsure are
+    wrong. That looks at confidences only, never at what was right, so the promise holds however wrong the
+    confidences are.
     """
     sureness, truth = _floats(confidence), _truths(right)
+    steps = [step / grid for step in range(grid, -1, -1)]
+    answered = [sureness >= threshold for threshold in steps]
+    expected = [
+        risk_bound(math.ceil((1 - sureness[accepted]).sum()), int(accepted.sum()), level=level)
+        for accepted in answered
+    ]
+    begin = next(place for place, bound in enumerate(expected) if bound <= min(expected) * _AS_GOOD)
     kept: RiskThreshold | None = None
-    for step in range(grid, -1, -1):
-        accepted = sureness >= step / grid
+    for threshold, accepted in zip(steps[begin:], answered[begin:], strict=True):
         count, errors = int(accepted.sum()), int((accepted & ~truth).sum())
-        if risk_bound(allow_errors, count, level=level) > target:
-            continue
         bound = risk_bound(errors, count, level=level)
         if bound > target:
             break
-        kept = RiskThreshold(step / grid, count / sureness.size, errors / count, bound)
+        kept = RiskThreshold(threshold, count / sureness.size, errors / count, bound)
     return kept
 
 

@@ -23,8 +23,6 @@ from proxycouncil.graphs.fitted import FittedVote
 from proxycouncil.graphs.state import Tally
 
 LEVEL = 0.95
-_ERRORS = 2
-"""So many must be affordable where the walk over thresholds begins (`metrics.risk_threshold`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +60,18 @@ class Promise:
                 f"at {LEVEL:.0%} confidence"
             )
         return (
-            f"no threshold is proven to keep wrong answers at {risk:.0%}: that takes at least "
-            f"{needed(risk, errors=_ERRORS)} answers above it with no more than {_ERRORS} wrong, and "
-            f"{self.right} of {self.spoken} were right at all; as it stands it answers {self.coverage:.0%} "
-            f"of questions and promises nothing"
+            f"{self._proof()}; as it stands it answers {self.coverage:.0%} of questions and promises nothing"
+        )
+
+    def _proof(self) -> str:
+        """Where the risk would be proven, or what that takes."""
+        risk, strict = self.confidence["target_risk"], self.confidence["proven_coverage"]
+        if strict is not None:
+            share = strict * self.spoken / self.questions
+            return f"wrong answers at {risk:.0%} are proven only where {share:.0%} of questions are answered"
+        return (
+            f"no threshold is proven to keep wrong answers at {risk:.0%}: that takes at least {needed(risk)} "
+            f"answers above it, more if one is wrong, and {self.right} of {self.spoken} were right at all"
         )
 
     def votes(self) -> str:

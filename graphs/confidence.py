@@ -61,6 +61,8 @@ class _Model:
     intercept: float
     threshold: float
     target_risk: float
+    proven: float
+    """The threshold whose risk was proven; infinite where none was."""
 
     @classmethod
     def read(cls, plain: Mapping[str, Any]) -> _Model:
@@ -69,11 +71,13 @@ class _Model:
             names = tuple(str(name) for name in plain["features"])
             mean, scale, coef = (tuple(map(float, plain[key])) for key in ("mean", "scale", "coef"))
             intercept, least, risk = (float(plain[key]) for key in ("intercept", "threshold", "target_risk"))
+            proven = plain.get("proven_threshold")
+            strict = math.inf if proven is None else float(proven)
         except (KeyError, TypeError, ValueError) as wrong:
             raise ConfigError(f"the calibration of confidences is damaged: {wrong!r}", hint=_REFIT) from wrong
         if any(len(column) != len(names) for column in (mean, scale, coef)):
             raise ConfigError("the calibration of confidences has rows of unlike length", hint=_REFIT)
-        return cls(names, mean, scale, coef, intercept, least, risk)
+        return cls(names, mean, scale, coef, intercept, least, risk, strict)
 
 
 class Confidence(NamedTuple):
@@ -128,16 +132,23 @@ def confidence(
     return Confidence(_logistic(signals, _Model.read(calibration)), calibrated=not tally["degraded"])
 
 
-def threshold(calibration: Mapping[str, Any] | None, target_risk: float) -> float:
+def threshold(
+    calibration: Mapping[str, Any] | None, target_risk: float, *, proven_only: bool = False
+) -> float:
     """The confidence that an answer needs at a risk of error; 0 without a calibration, which can't promise.
 
     The fitted threshold holds for the risk that it was fitted for. At a stricter risk an answer must also be
-    that likely by itself; at a looser one either will do.
+    that likely by itself; at a looser one either will do. With `proven_only` it is the threshold whose risk
+    was proven, and infinite where that is not so: without a calibration, at a stricter risk, or where the
+    questions that it was fitted on proved none.
     """
     if calibration is None:
-        return 0.0
+        return math.inf if proven_only else 0.0
     model, likely = _Model.read(calibration), 1.0 - target_risk
-    if math.isclose(target_risk, model.target_risk):
+    fits_risk = math.isclose(target_risk, model.target_risk)
+    if proven_only:
+        return model.proven if fits_risk or target_risk > model.target_risk else math.inf
+    if fits_risk:
         return model.threshold
     return max(model.threshold, likely) if target_risk < model.target_risk else min(model.threshold, likely)
 

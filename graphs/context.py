@@ -51,6 +51,8 @@ class Settings:
     deadline_s: float = 60.0
     quorum: int = 2
     target_risk: float = 0.05
+    proven_only: bool = False
+    """Nothing is answered where the calibration did not prove that risk."""
     excerpts: int = 4
     own_excerpts: int | None = None
     """On a member's own slate. None: as many as on the shared one."""

@@ -282,6 +282,7 @@ async def _decide(state: CouncilState, context: CouncilContext, _: Emit) -> Upda
         question=state["standalone"],
         quorum=settings.quorum,
         target_risk=settings.target_risk,
+        proven_only=settings.proven_only,
         calibration=context.calibrated("confidence"),
         stale=context.stale,
     )

@@ -5,6 +5,7 @@ The text is always one ballot's own words. The reason is a sentence for whoever 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import fsum
@@ -64,6 +65,7 @@ def decide(
     target_risk: float,
     calibration: Mapping[str, Any] | None = None,
     stale: Sequence[str] = (),
+    proven_only: bool = False,
 ) -> Decision:
     """Decide one turn.
 
@@ -77,11 +79,14 @@ def decide(
         calibration: a fitted model of confidence (see `confidence.py`).
         stale: parts of the council that have changed since it was fitted; it still orders answers then, and
             still declines, but its confidences are no probabilities any more.
+        proven_only: answer only where the calibration proved the risk; never where it is stale.
     """
     held = list(ballots)
     sure = confidence(tally, features(tally, held, route, question=question), calibration)
     sure = sure._replace(calibrated=sure.calibrated and not stale)
-    case = _Case(tally, held, route, quorum, threshold(calibration, target_risk), sure, stale)
+    proof = calibration if sure.calibrated or not proven_only else None
+    needed = threshold(proof, target_risk, proven_only=proven_only)
+    case = _Case(tally, held, route, quorum, needed, sure, stale)
     refusal = _refusal(case)
     if refusal is not None:
         return _decision(case, *refusal)
@@ -134,6 +139,8 @@ def _refusal(case: _Case) -> tuple[Outcome, str] | None:
         return "abstain", f"{_all_of(tally)} found no answer in the passages."
     if tally["p_none"] > NONE_ABOVE and tally.get("weighed_by") != "fitted":
         return "abstain", "More speaks for none of the answers than for all of them together."
+    if math.isinf(case.needed):
+        return "abstain", "Only a proven risk is to be taken, and none is proven here."
     if case.sure.value < case.needed:
         return "abstain", (
             f"The best answer is only {case.sure.value:.0%} sure, and {case.needed:.0%} is asked for."

@@ -21,8 +21,8 @@ _VOTING = ("cross_scoring", "signals", "reconsider_below")
 """What a calibration was not fitted on, unless the council's own settings say the same."""
 
 _OF_SETTINGS = (
-    "members", "ask_at_most", "mass", "ballots", "deadline_s", "quorum", "target_risk", "excerpts",
-    "max_new_tokens", "temperature", "stop", "plan", "locale", *_VOTING,
+    "members", "ask_at_most", "mass", "ballots", "deadline_s", "quorum", "target_risk", "proven_only",
+    "excerpts", "max_new_tokens", "temperature", "stop", "plan", "locale", *_VOTING,
 )  # fmt: skip
 
 
@@ -60,6 +60,8 @@ class RunSettings(BaseModel):
     """Live members needed to decide."""
     target_risk: Share | None = None
     """Share of wrong answers among those given that calibration aims at."""
+    proven_only: bool | None = None
+    """Answer only where the calibration proved that risk."""
     excerpts: AtLeastOne | None = None
     """Excerpts on a slate."""
     max_new_tokens: AtLeastOne | None = None

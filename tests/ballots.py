@@ -92,6 +92,8 @@ def decided(
     question: str = "",
     calibration: Mapping[str, object] | None = None,
     target_risk: float = 0.05,
+    stale: Sequence[str] = (),
+    proven_only: bool = False,
 ) -> Decision:
     count = counted(ballots, asked, probabilities=probabilities, question=question)
     route = route_of(count["asked"], probabilities)
@@ -103,4 +105,6 @@ def decided(
         quorum=quorum,
         target_risk=target_risk,
         calibration=calibration,
+        stale=stale,
+        proven_only=proven_only,
     )

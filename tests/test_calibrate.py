@@ -16,7 +16,7 @@ from proxycouncil.council.config import CouncilConfig
 from proxycouncil.council.council import Council
 from proxycouncil.council.fingerprints import changed
 from proxycouncil.errors import UsageError
-from proxycouncil.eval.promise import fit_promise, needed
+from proxycouncil.eval.promise import Promise, fit_promise, needed
 from proxycouncil.eval.runs import read_polls
 from proxycouncil.specialists.request import Request
 
@@ -72,12 +72,19 @@ def test_what_is_bought_is_said_in_one_sentence() -> None:
     assert bought.sentence() == "answers 80% of questions; at most 5% of those wrong, at 95% confidence"
 
 
+def test_what_is_proven_for_fewer_answers_is_said() -> None:
+    fitted = {"target_risk": 0.2, "threshold_rule": "coverage", "coverage": 0.8, "proven_coverage": 0.4}
+    said = Promise(100, 80, 60, fitted, None, {}).sentence()
+    assert "wrong answers at 20% are proven only where 32% of questions are answered" in said
+    assert "answers 64% of questions and promises nothing" in said
+
+
 def test_what_can_not_be_bought_is_not_promised() -> None:
     runs = [record(n, "Oslo" if n % 2 else "Rome", 0.5) for n in range(60)]
     bought = fit_promise(runs, target_risk=0.05)
     assert not bought.kept
     assert "promises nothing" in bought.sentence()
-    assert "at least 124 answers" in bought.sentence()
+    assert "at least 59 answers" in bought.sentence()
 
 
 @pytest.mark.parametrize(

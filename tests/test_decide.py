@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from ballots import ballot, cite, counted, decided, route_of, votes
 
@@ -152,6 +154,34 @@ def test_the_risk_bound_abstains() -> None:
 def test_a_stricter_risk_needs_a_likelier_answer(risk: float, needed: float) -> None:
     assert threshold(FITTED, risk) == pytest.approx(needed)
     assert threshold(None, risk) == 0.0
+
+
+def test_only_a_proven_risk_is_taken_where_that_is_asked_for() -> None:
+    proven = FITTED | {"proven_threshold": 0.8}
+    assert threshold(proven, 0.2, proven_only=True) == 0.8
+    assert threshold(proven, 0.3, proven_only=True) == 0.8
+    assert threshold(proven, 0.1, proven_only=True) == math.inf
+    assert threshold(FITTED, 0.2, proven_only=True) == math.inf
+    assert threshold(None, 0.2, proven_only=True) == math.inf
+
+
+def test_what_is_not_proven_is_not_answered() -> None:
+    cast = [ballot(name, "Rome", support=1.0) for name in "xy"]
+    sure = decided(cast, calibration=FITTED, target_risk=0.2)["confidence"]
+    told = {
+        name: decided(cast, calibration=FITTED | fitted, target_risk=0.2, proven_only=True, stale=stale)
+        for name, fitted, stale in (
+            ("below", {"proven_threshold": sure - 0.01}, ()),
+            ("above", {"proven_threshold": min(1.0, sure + 0.01)}, ()),
+            ("nothing", {"proven_threshold": None}, ()),
+            ("stale", {"proven_threshold": 0.0}, ("experts",)),
+        )
+    }
+    assert {name: decision["outcome"] for name, decision in told.items()} == {
+        "below": "consensus", "above": "abstain", "nothing": "abstain", "stale": "abstain",
+    }  # fmt: skip
+    assert "none is proven" in told["nothing"]["reason"]
+    assert decided(cast, proven_only=True)["outcome"] == "abstain"
 
 
 @pytest.mark.parametrize(

@@ -160,6 +160,24 @@ class TestPromisedRisk:
     def test_too_few_cases_prove_nothing(self) -> None:
         assert metrics.risk_threshold([0.9] * 10, [True] * 10, target=0.2) is None
 
+    def test_a_few_wrong_among_the_surest_do_not_spoil_the_proof(self) -> None:
+        confidence = np.concatenate([np.full(30, 0.95), np.full(120, 0.9), np.full(300, 0.4)])
+        right = np.ones(450, dtype=bool)
+        right[[1, 5, 9, 20, *range(40, 150, 8), *range(150, 450, 2)]] = False
+        kept = metrics.risk_threshold(confidence, right, target=0.2)
+        assert kept is not None
+        assert kept.coverage == pytest.approx(1 / 3)
+        assert metrics.risk_bound(4, 30) > 0.2 > metrics.risk_bound(18, 150)
+
+    def test_the_promise_holds_however_wrong_the_confidences_are(self) -> None:
+        random = np.random.default_rng(7)
+        broken = 0
+        for _ in range(200):
+            truth = random.random(200)
+            kept = metrics.risk_threshold(truth**0.1, random.random(200) < truth, target=0.2)
+            broken += kept is not None and (1 - kept.threshold**10) / 2 > 0.2
+        assert broken / 200 <= 0.08
+
     def test_promise_holds_in_95_of_100_samples(self) -> None:
         random = np.random.default_rng(5)
         broken = 0

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from proxycouncil.council.events import Answer
     from proxycouncil.council.questions import Question
     from proxycouncil.council.saving import Runs
+    from proxycouncil.graphs.run_settings import RunSettings
 
 Tokens: TypeAlias = Annotated[
     bool, typer.Option("--tokens", help="Show what steering did at each token, on stderr.")
@@ -73,6 +74,9 @@ def ask(
     locale: Annotated[
         str | None, typer.Option("--locale", help="How answers write numbers and dates: de-DE, en-US.")
     ] = None,
+    proven: Annotated[
+        bool, typer.Option("--proven", help="Answer only where the calibration proved its risk.")
+    ] = False,
     tokens: Tokens = False,
     page: TokensPage = None,
     out: Out = None,
@@ -94,7 +98,7 @@ def ask(
 
     _check(question, file, parts=bool(parts), plan=plan, to_table=out is not None, ray=ray)
     wish = tuple(parts) if parts else plan
-    spoken = in_locale(None, locale)
+    own = in_locale(_only_proven() if proven else None, locale)
     if tokens or page:
         check_page(page, several=file is not None)
     check_alone(
@@ -105,6 +109,7 @@ def ask(
         save=save,
         thread=thread,
         locale=locale,
+        proven=proven,
         tokens=tokens,
         tokens_html=page,
     )
@@ -119,7 +124,7 @@ def ask(
         runs = stack.enter_context(_saved(save)) if save else None
         council = stack.enter_context(process.open(config))
         chosen = _members(members, council)
-        like = Question("", thread, members=chosen, settings=spoken, plan=wish, user=user_of(user, council))
+        like = Question("", thread, members=chosen, settings=own, plan=wish, user=user_of(user, council))
         reporter: Reporter = (
             JsonReporter() if as_json else TextReporter(locate=locator(council), several=file is not None)
         )
@@ -146,6 +151,12 @@ def _check(
         raise UsageError("--part goes with one question", hint="leave --file and --no-plan out")
     if ray and not to_table:
         raise UsageError("--ray answers tables", hint="name the table of answers with --out")
+
+
+def _only_proven() -> RunSettings:
+    from proxycouncil.graphs.run_settings import RunSettings
+
+    return RunSettings(proven_only=True)
 
 
 def _one_question(question: str | None) -> str:
