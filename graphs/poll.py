@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from proxycouncil.graphs.confidence import ballots_of
 from proxycouncil.graphs.leanings import leanings
 from proxycouncil.graphs.state import Ballot, Route, Tally
-from proxycouncil.graphs.weighing import answer_of, quality, seat, seat_weights
+from proxycouncil.graphs.weighing import canonical_of, quality, seat, seat_weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def weighed_poll(tally: Tally, ballots: Sequence[Ballot], route: Route, *, quest
     seats = {seat(name): size for name, size in vote_sizes(tally["asked"], route).items()}
 
     def size(ballot: Ballot) -> float:
-        return seats[seat(ballot["member"])] * quality(ballot, answer_of(ballot, question))
+        return seats[seat(ballot["member"])] * quality(ballot, canonical_of(ballot, question))
 
     return _poll(tally, ballots, size)
 

@@ -28,7 +28,7 @@ from proxycouncil.graphs.state import (
     Reconsidered,
     Tally,
 )
-from proxycouncil.graphs.weighing import answer_of, seat
+from proxycouncil.graphs.weighing import canonical_of, seat
 
 
 def in_dispute(state: CouncilState, tally: Tally, context: CouncilContext) -> list[ExcerptRecord]:
@@ -97,10 +97,10 @@ def changes(ballot: Ballot, first: Sequence[Ballot], *, question: str) -> bool:
     """Whether a reading takes the place of its member's first ballots."""
     if ballot["status"] != "answered" or ballot["method"] != "steered" or not checked(ballot):
         return False
-    said = answer_of(ballot, question)
+    said = canonical_of(ballot, question)
     own = [one for one in first if seat(one["member"]) == seat(ballot["member"])]
     before = [one for one in own if one["status"] in ("answered", "abstained")]
-    return not all(same(answer_of(one, question), said) for one in before)
+    return not all(same(canonical_of(one, question), said) for one in before)
 
 
 def in_force(round_: Reconsidered) -> list[Ballot]:

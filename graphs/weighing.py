@@ -167,7 +167,7 @@ def _heard(ballots: Iterable[Ballot], turn: str, seats: Sequence[str]) -> list[B
     return heard
 
 
-def answer_of(ballot: Ballot, question: str) -> Canonical:
+def canonical_of(ballot: Ballot, question: str) -> Canonical:
     """What a ballot says, numbers and dates read as its member writes them; nothing where it is no answer."""
     if ballot["status"] != "answered":
         return NOTHING
@@ -184,7 +184,7 @@ def _readings(heard: Sequence[Ballot], weights: Mapping[str, float], question: s
     of_member = Counter(ballot["member"] for ballot in live)
     readings = []
     for ballot in live:
-        answer = answer_of(ballot, question)
+        answer = canonical_of(ballot, question)
         part = weights[ballot["member"]] / of_member[ballot["member"]]
         cited = dict.fromkeys(citation["passage_id"] for citation in checked(ballot))
         weight = part * quality(ballot, answer)
