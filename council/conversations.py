@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from langgraph.store.base import BaseStore
 
     from proxycouncil.graphs.state import Message
+
+T = TypeVar("T")
 
 
 class Conversations:
@@ -33,6 +35,7 @@ class Conversations:
         self._graphs: dict[bool, CompiledStateGraph[Any, Any, Any, Any]] = {}
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._compiling = asyncio.Lock()
+        self._under_way: set[asyncio.Task[Any]] = set()
 
     def turn(self, thread: str) -> asyncio.Lock:
         """Held for a turn: those of one conversation go one after another."""
@@ -40,6 +43,9 @@ class Conversations:
 
     async def graph(self, *, remembers: bool) -> CompiledStateGraph[Any, Any, Any, Any]:
         """The compiled graph; one without a checkpointer for questions outside any conversation."""
+        return await self._to_its_end(self._compiled(remembers=remembers))
+
+    async def _compiled(self, *, remembers: bool) -> CompiledStateGraph[Any, Any, Any, Any]:
         async with self._compiling:
             if remembers not in self._graphs:
                 from proxycouncil.graphs.council_graph import create_council_graph
@@ -51,8 +57,18 @@ class Conversations:
 
     async def store(self) -> BaseStore | None:
         """Long-term memory; None where there is none."""
+        return await self._to_its_end(self._locked_store())
+
+    async def _locked_store(self) -> BaseStore | None:
         async with self._compiling:
             return await self._opened_store()
+
+    async def _to_its_end(self, opening: Coroutine[Any, Any, T]) -> T:
+        """Even where whoever waits is cancelled: a database that is opened by halves is never closed."""
+        task = asyncio.ensure_future(opening)
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        return await asyncio.shield(task)
 
     async def history(self, thread: str) -> list[Message]:
         """The decided turns of a conversation, oldest first."""
@@ -73,7 +89,8 @@ class Conversations:
             await graph.checkpointer.adelete_thread(thread)  # type: ignore[union-attr]  # compiled with one
 
     async def close(self) -> None:
-        """Let go of the database."""
+        """Let go of the database, once it is open where it is being opened."""
+        await asyncio.gather(*self._under_way, return_exceptions=True)
         await self._resources.aclose()
         self._graphs.clear()
         self._store = None

@@ -1,7 +1,10 @@
 """`Council` on fakes: the same answers synchronously, asynchronously, inside loops and in conversations."""
 
 import asyncio
+import sqlite3
 import threading
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +123,31 @@ def test_conversations_outlive_the_process_in_sqlite(tmp_path: Path):
         council.ask(QUESTION, thread="one")
     with council_of(checkpoints=url) as council:
         assert len(council.history("one")) == 1
+
+
+@pytest.mark.parametrize("given_up_after", [0.0, 0.05, 0.15])
+async def test_a_question_given_up_while_its_database_opens_leaves_nothing_half_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given_up_after: float
+):
+    fell: list[Any] = []
+    monkeypatch.setattr(threading, "excepthook", fell.append)
+    connect = sqlite3.connect
+
+    def slow(*arguments: Any, **more: Any) -> sqlite3.Connection:
+        time.sleep(0.2)
+        return connect(*arguments, **more)
+
+    monkeypatch.setattr(sqlite3, "connect", slow)
+    before = set(threading.enumerate())
+    async with council_of(checkpoints=f"sqlite:///{tmp_path}/talk.db") as council:
+        asking = asyncio.create_task(council.aask(QUESTION, thread="a"))
+        await asyncio.sleep(given_up_after)
+        asking.cancel()
+        with suppress(asyncio.CancelledError):
+            await asking
+    await asyncio.sleep(0.3)
+    assert not fell
+    assert not [one.name for one in set(threading.enumerate()) - before if "connection" in one.name]
 
 
 def test_turns_of_one_thread_wait_for_each_other():
