@@ -4,7 +4,8 @@
 
 Wall and CPU seconds of whole processes. The bare imports load torch, transformers' Llama class,
 sentence_transformers, chromadb and langgraph, one after another, in one process. Also what loading the
-starter's family takes behind those imports: base, anti-expert and seven experts.
+starter's family takes behind those imports (base, anti-expert and seven experts), and its first question once
+models and index are open, and once `Council.prepare()` has opened the rest.
 """
 
 from __future__ import annotations
@@ -27,18 +28,39 @@ import sentence_transformers, chromadb, langgraph.graph
 LIGHT = "import proxycouncil"
 LOADING = f"""
 {BARE}
-import time
 from proxycouncil.council import starter
 from proxycouncil.council.assembly import open_family
 from proxycouncil.council.config import CouncilConfig
 from proxycouncil.specialists import engine
 config = CouncilConfig.load(starter.DIRECTORY / "council.toml")
-began = time.perf_counter(), time.process_time()
+began = clock()
 family = open_family(config).load()
 for expert in (*config.specialists, "general"):
     family.part(expert)
-print(time.perf_counter() - began[0], time.process_time() - began[1])
+told(began)
 """
+FIRST = """
+from proxycouncil import Council
+with Council.starter() as council:
+    {opened}
+    began = clock()
+    council.ask("What is opportunity cost?")
+    told(began)
+"""
+INSIDE = {
+    "loading the family": LOADING,
+    "first question, models and index open": FIRST.format(opened="council.library, council.family"),
+    "first question, prepared": FIRST.format(opened="council.prepare()"),
+}
+"""Scripts that time a part of themselves."""
+TIMING = """
+import time
+def clock():
+    return time.perf_counter(), time.process_time()
+def told(began):
+    print(*(now - then for now, then in zip(clock(), began)))
+"""
+OFFLINE = os.environ | {"HF_HUB_OFFLINE": "1"}
 COMMANDS = {
     "bare imports": [sys.executable, "-c", BARE],
     "council ask": [sys.executable, "-m", "proxycouncil", "ask", "What is opportunity cost?"],
@@ -51,31 +73,32 @@ def run(command: list[str]) -> tuple[float, float]:
     """Wall and CPU seconds of one process."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     started = perf_counter()
-    environment = os.environ | {"HF_HUB_OFFLINE": "1"}
-    subprocess.run(command, check=True, capture_output=True, env=environment)
+    subprocess.run(command, check=True, capture_output=True, env=OFFLINE)
     wall = perf_counter() - started
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return wall, cpu
 
 
-def loading() -> tuple[float, float]:
-    """Wall and CPU seconds of loading the starter's family, the imports done."""
-    done = subprocess.run([sys.executable, "-c", LOADING], check=True, capture_output=True, text=True)
+def timed(script: str) -> tuple[float, float]:
+    """Wall and CPU seconds of the part that a script times."""
+    command = [sys.executable, "-c", TIMING + script]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=OFFLINE)
     wall, cpu = map(float, done.stdout.split())
     return wall, cpu
 
 
 def measure(pairs: int) -> dict[str, object]:
     """Every command in turn, `pairs` times, after one round that is not counted."""
-    seen: dict[str, list[tuple[float, float]]] = {name: [] for name in (*COMMANDS, "loading the family")}
+    seen: dict[str, list[tuple[float, float]]] = {name: [] for name in (*COMMANDS, *INSIDE)}
     for round_number in range(pairs + 1):
         for name, command in COMMANDS.items():
             figures = run(command)
             if round_number:
                 seen[name].append(figures)
         if round_number:
-            seen["loading the family"].append(loading())
+            for name, script in INSIDE.items():
+                seen[name].append(timed(script))
     ratios = [ask[0] / bare[0] for ask, bare in zip(seen["council ask"], seen["bare imports"], strict=True)]
     return {
         "wall_s": {name: median(wall for wall, _ in runs) for name, runs in seen.items()},

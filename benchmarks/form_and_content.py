@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from proxycouncil.council.council import Council
+from proxycouncil.council.questions import Question as Asked
+from proxycouncil.council.specialist import read
 from proxycouncil.council.starter import DIRECTORY
 from proxycouncil.eval.metrics import paired_bootstrap, wilson
 from proxycouncil.eval.reader import (
@@ -30,11 +32,11 @@ from proxycouncil.eval.reader import (
     steered,
     unsteered,
 )
-from proxycouncil.eval.splits import Question, load_questions, read_records
+from proxycouncil.eval.splits import Question, load_questions, read_questions
 from proxycouncil.eval.starter import spread
 from proxycouncil.graphs.answers import canonical, is_refusal
-from proxycouncil.specialists.questions import LONG_WORDS, SHORT_KINDS, SHORT_WORDS, mentions
-from proxycouncil.specialists.request import Generation, Prompt, Sampling, Snippet
+from proxycouncil.specialists.questions import is_short, mentions
+from proxycouncil.specialists.request import Generation, Prompt, Sampling
 
 _ASPECTS = ("form", "content", "both")
 _GAINS = (("expert", "anti-expert"), ("steered", "base"))
@@ -52,53 +54,43 @@ def main() -> None:
     parser.add_argument("--limit", type=int, help="questions, evenly spread (all)")
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
-    known = questions_of(options.questions) if options.questions else _of_the_starter()
+    if options.questions:
+        known = list(read_questions(options.questions))
+    else:
+        known = load_questions(DIRECTORY / "questions", only="test")
     questions = spread([one for one in known if one.accepted], options.limit)
     with Council.from_file(options.config) if options.config else Council.starter() as council:
-        figures = report(dict(replies(questions, council)), questions)
+        tasks = [_task(one, council) for one in questions]
+        said = dict(replies(tasks, council))
+    figures = {"readable": readable(tasks, questions), **report(said, questions)}
     for line in table(figures):
         print(line)
     if options.json:
         options.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 
 
-def _of_the_starter() -> list[Question]:
-    return load_questions(DIRECTORY / "questions", only="test")
+def _task(question: Question, council: Council) -> Task:
+    """What the question's specialist reads."""
+    prompt = read(council, question.domain, Asked(question.text)).request.prompt
+    if not isinstance(prompt, Prompt):
+        raise TypeError("a specialist is asked by Prompt")
+    return Task(prompt, question.domain)
 
 
-def questions_of(file: Path) -> list[Question]:
-    """Every line, whatever its part: `council questions` writes a file a part."""
-    return [
-        Question(
-            id=str(one["id"]),
-            kind=str(one["kind"]),
-            text=str(one["question"]),
-            domain=str(one["domain"]),
-            accepted=tuple(one["accepted"]),
-        )
-        for one in read_records(file)
+def readable(tasks: Sequence[Task], questions: Sequence[Question]) -> float:
+    """Share of questions whose answer stands in what is read."""
+    found = [
+        any(mentions(snippet.text, question.accepted) for snippet in task.prompt.snippets)
+        for task, question in zip(tasks, questions, strict=True)
     ]
+    return sum(found) / len(found)
 
 
-def replies(questions: Sequence[Question], council: Council) -> Iterator[tuple[str, list[Generation]]]:
-    """What each reader writes, all from the same excerpts of the question's domain."""
-    tasks = [_task(one, council) for one in questions]
-    for name, steering in _readers(council.alphas[questions[0].domain]).items():
+def replies(tasks: Sequence[Task], council: Council) -> Iterator[tuple[str, list[Generation]]]:
+    """What each reader writes, all from the same excerpts."""
+    for name, steering in _readers(council.alphas[tasks[0].expert]).items():
         reader = Reader(council.generator, steering, Sampling(max_new_tokens=48))
         yield name, list(reader.read(tasks))
-
-
-def _task(question: Question, council: Council) -> Task:
-    settings = council.context().settings
-    found = council.library.slate(
-        question.text,
-        domains=(question.domain,),
-        form=settings.slate,
-        limit=settings.excerpts,
-        order=settings.order,
-    )
-    snippets = tuple(Snippet(one.passage.title, one.text) for one in found)
-    return Task(Prompt(question.text, snippets), question.domain)
 
 
 def _readers(alpha: float) -> Mapping[str, Steering]:
@@ -113,8 +105,8 @@ def _readers(alpha: float) -> Mapping[str, Steering]:
 def has_form(generation: Generation, question: Question) -> bool:
     """Whether a reply looks like an answer to this question, true or not."""
     text = generation.text.strip()
-    limit = SHORT_WORDS if question.kind in SHORT_KINDS else LONG_WORDS
-    if is_refusal(text) or generation.finish_reason != "stop" or len(text.split()) > limit:
+    ended = generation.finish_reason == "stop" and not is_refusal(text)
+    if not ended or not is_short(text, question.kind):
         return False
     said, wanted = (canonical(one, question=question.text) for one in (text, question.accepted[0]))
     says_something = bool(said.content.words or said.amounts or said.dates or said.polarity)
@@ -158,7 +150,10 @@ def _aspects(said: Sequence[Generation], questions: Sequence[Question]) -> dict[
 
 def table(figures: dict[str, Any]) -> Iterator[str]:
     """Lines for people."""
-    yield f"{figures['questions']} questions, percent with their 95 % intervals"
+    yield (
+        f"{figures['questions']} questions, percent with their 95 % intervals; the answer stands in what is "
+        f"read for {figures['readable']:.1%}"
+    )
     yield f"{'':<22}" + "".join(f"{aspect:>24}" for aspect in _ASPECTS)
     for name, aspects in {**figures["readers"], **figures["gains"]}.items():
         cells = (

@@ -43,6 +43,8 @@ class Conversations:
 
     async def graph(self, *, remembers: bool) -> CompiledStateGraph[Any, Any, Any, Any]:
         """The compiled graph; one without a checkpointer for questions outside any conversation."""
+        if remembers in self._graphs:
+            return self._graphs[remembers]
         return await self._to_its_end(self._compiled(remembers=remembers))
 
     async def _compiled(self, *, remembers: bool) -> CompiledStateGraph[Any, Any, Any, Any]:

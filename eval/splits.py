@@ -53,13 +53,13 @@ def load_questions(folder: Path, *, only: Part | None = None) -> list[Question]:
     files = [file for file in sorted(folder.glob("*.jsonl")) if file.stem not in _NOT_DOMAINS]
     if not files:
         raise UsageError(f"no questions in {folder}", hint="name a folder that holds DOMAIN.jsonl files")
-    found = [question for file in files for question in _read(file, domain=file.stem)]
+    found = [question for file in files for question in read_questions(file, domain=file.stem)]
     return [question for question in found if only is None or question.part == only]
 
 
 def load_out_of_scope(folder: Path) -> list[Question]:
     """The questions that should be declined, in file order."""
-    return list(_read(folder / f"{OUT_OF_SCOPE}.jsonl", domain=""))
+    return list(read_questions(folder / f"{OUT_OF_SCOPE}.jsonl", domain=""))
 
 
 def read_records(file: Path) -> Iterator[dict[str, Any]]:
@@ -79,13 +79,14 @@ def read_records(file: Path) -> Iterator[dict[str, Any]]:
             ) from broken
 
 
-def _read(file: Path, *, domain: str) -> Iterator[Question]:
+def read_questions(file: Path, *, domain: str | None = None) -> Iterator[Question]:
+    """The questions of a file, of this domain or each of the one that its line names."""
     for record in read_records(file):
         yield Question(
             id=record["id"],
             kind=record["kind"],
             text=record["question"],
-            domain=domain,
+            domain=record["domain"] if domain is None else domain,
             entry=record.get("entry") or "",
             answer=record.get("answer"),
             accepted=tuple(record.get("accepted", ())),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from proxycouncil.graphs.units import Unit, unit_of
-from proxycouncil.graphs.wording import Token, stem, tidy, tokens
+from proxycouncil.graphs.wording import DENYING, Token, stem, tidy, tokens
 
 AUXILIARIES = frozenset(
     "is are was were am be been being do does did has have had can could may might must shall should will "
@@ -36,7 +36,6 @@ _RATIO = re.compile(
 _COUNTED = re.compile(r"\bhow (?:many|much)\b", re.IGNORECASE)
 _LOCATIVE = frozenset(stem(word) for word in "lies located situated found sits stands".split())
 _TIMES = frozenset({stem("case"), stem("time")})
-_PREFIXES = ("un", "in", "il", "im", "ir", "non", "dis")
 _ARTICLES = frozenset({"a", "an", "the", "not"})
 _BOUND = re.compile(
     r"\bat (least|most)\b|\b(minimum|maximum|fewest|highest|lowest|longest|shortest)\b", re.IGNORECASE
@@ -100,7 +99,7 @@ def _filling(words: list[Token]) -> frozenset[str]:
 def _denials(words: set[str]) -> frozenset[str]:
     plain = (word for word in words if word not in AUXILIARIES)
     bases = {base for word in plain for base in (word, stem(word)) if len(base) > 2}
-    return frozenset(f"{prefix}{base}" for base in bases for prefix in _PREFIXES) | {
+    return frozenset(f"{prefix}{base}" for base in bases for prefix in DENYING) | {
         f"{base}less" for base in bases
     }
 

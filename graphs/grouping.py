@@ -16,7 +16,7 @@ from proxycouncil.graphs.answers import Canonical
 from proxycouncil.graphs.content import Content
 from proxycouncil.graphs.dates import Date
 from proxycouncil.graphs.quantities import Amount
-from proxycouncil.graphs.wording import stem
+from proxycouncil.graphs.wording import DENYING, stem
 
 Similarity: TypeAlias = Sequence[Sequence[float]]
 """Cosines of every pair of answers, in the order of the answers."""
@@ -93,14 +93,13 @@ def same_by_meaning(a: Canonical, b: Canonical, *, forth: float, back: float) ->
 
 
 _WORDY = ("free", "term")
-_DENYING = ("un", "in", "il", "im", "ir", "non", "dis")
 
 
 def _undone(denying: Content, plain: Content) -> dict[str, str]:
     """Words that deny one of the other text's: "unsafe" beside "safe"; with the words that they deny."""
     alone = [word for word in denying.words if word not in plain.words]
     bases = {
-        word: word.removeprefix(prefix) for word in alone for prefix in _DENYING if word.startswith(prefix)
+        word: word.removeprefix(prefix) for word in alone for prefix in DENYING if word.startswith(prefix)
     }
     return {word: base for word, base in bases.items() if base in plain.words}
 

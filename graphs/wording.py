@@ -39,6 +39,9 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 
+DENYING = ("un", "in", "il", "im", "ir", "non", "dis")
+"""Before a word they deny it: unsafe, illegal."""
+
 ORDINALS = (
     "zeroth first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth "
     "fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth"

@@ -20,8 +20,8 @@ Part: TypeAlias = Literal["test", "calibration", "tuning"]
 
 _FOLDS = 8
 _TEST, _CALIBRATION, _HELD_OUT = 0, 1, 7
-SHORT_KINDS = {"span", "term"}
-SHORT_WORDS, LONG_WORDS = 12, 40
+_SHORT_KINDS = {"span", "term"}
+_SHORT_WORDS, _LONG_WORDS = 12, 40
 
 
 class Question(BaseModel):
@@ -62,8 +62,12 @@ def mentions(text: str, accepted: Iterable[str]) -> bool:
 
 def is_right(reply: str, question: Question) -> bool:
     """Whether the reply has an accepted string and is short (a whole passage would contain anything)."""
-    limit = SHORT_WORDS if question.kind in SHORT_KINDS else LONG_WORDS
-    return len(reply.split()) <= limit and mentions(reply, question.accepted)
+    return is_short(reply, question.kind) and mentions(reply, question.accepted)
+
+
+def is_short(reply: str, kind: str) -> bool:
+    """At most 12 words for the kinds span and term, 40 for the others."""
+    return len(reply.split()) <= (_SHORT_WORDS if kind in _SHORT_KINDS else _LONG_WORDS)
 
 
 def read_questions(path: str | Path) -> list[Question]:
