@@ -16,7 +16,7 @@ from proxycouncil.graphs.citing import citation, content_words
 from proxycouncil.graphs.context import GENERALIST
 from proxycouncil.graphs.filling import about, explained, filled
 from proxycouncil.retrieval.passage import Affinity, Excerpt, Passage
-from proxycouncil.retrieval.slate import arrange, best_sentences, sentences_of, whole_passages
+from proxycouncil.retrieval.slate import arrange, whole_passages
 
 if TYPE_CHECKING:
     from proxycouncil.council.council import Council
@@ -94,10 +94,7 @@ class Focus:
             return self._library.slate(question, form=form, limit=limit, order=order, seed=seed)
         if form == "passages":
             return whole_passages([self._part])
-        found = sentences_of([self._part])
-        asked, *told = self._library.encode([question, *(excerpt.text for excerpt in found)])
-        cosines = [sum(a * b for a, b in zip(asked, one, strict=True)) for one in told]
-        return arrange(best_sentences(found, cosines, limit), order, seed)
+        return arrange(self._library.sentences(question, [self._part], limit=limit), order, seed)
 
     def similarity(self, texts: Sequence[str]) -> list[list[float]]:
         """The library's."""

@@ -24,10 +24,18 @@ _ACCOUNT = re.compile(
     r"^(?:what(?:'s| is| are| was| were)\b(?!.*\b(?:called|named|term|name|word)\b)"
     r"|what (?:does|do) .* (?:mean|do)\b|what (?:should|can|could)\b|define\b"
     r"|(?:can you |please )?(?:tell|explain|describe)\b"
-    r"|why\b|how (?!(?:many|much|old|long|far|often|large|big|tall|high|heavy|fast|deep|"
-    r"thick|wide|dense|hot|cold)\b))",
+    r"|why\b|how (?!(?:many|much|old|long|short|far|often|soon|large|big|tall|high|heavy|fast|deep|"
+    r"thick|wide|dense|hot|cold)\b|.*\bcall(?:ed)?\b))",
     re.IGNORECASE,
 )
+_POLITE = re.compile(
+    r"^\w+ you (?:please |maybe )?(?:know|tell|say|explain|describe|name|give|show|remind)\b"
+    r"(?!.*\b(?:if|whether)\b)",
+    re.IGNORECASE,
+)
+"""Asks what follows, not whether one could say it."""
+_CONDITION = re.compile(r"^(?:if|when|in|under|with)\b[^,]*,\s*", re.IGNORECASE)
+"""Stands before the question itself."""
 _AGE = re.compile(r"\bhow old\b|\bat what age\b", re.IGNORECASE)
 _PERCENT = re.compile(r"\b(percent|per cent|percentage)\b|%", re.IGNORECASE)
 _RATIO = re.compile(
@@ -73,14 +81,14 @@ def asked(question: str) -> Asked:
     text = tidy(question)
     if not text:
         return Asked()
-    sentence = _LAST_SENTENCE.search(text)
+    found = _LAST_SENTENCE.search(text)
+    last = _CONDITION.sub("", found.group().strip() if found else text)
     words = [token for token in tokens(text) if token.kind != "mark"]
-    last = [token for token in tokens(sentence.group() if sentence else text) if token.kind != "mark"]
     return Asked(
         stems=frozenset(stem(token.folded) for token in words) | _filling(words),
-        polar=_polar(last),
+        polar="" if _POLITE.match(last) else _polar([one for one in tokens(last) if one.kind != "mark"]),
         ordered=_ORDER.search(text) is not None,
-        open=_ACCOUNT.match(sentence.group().strip() if sentence else text) is not None,
+        open=_ACCOUNT.match(last) is not None,
         unit=_unit(text),
         ratio=_RATIO.search(text) is not None,
         bounded=_BOUND.search(text) is not None,

@@ -57,6 +57,13 @@ def cite(answer: str, question: str, excerpts: Sequence[ExcerptRecord]) -> tuple
     return [citation(excerpts[-best[2]])], best[0]
 
 
+def relevance(citations: Sequence[Citation], excerpts: Sequence[ExcerptRecord]) -> float | None:
+    """How near what is cited is to the question, as its searcher scored it; None of nothing."""
+    cited = {(one["passage_id"], one["start"]) for one in citations}
+    scores = [one["score"] for one in excerpts if (one["passage_id"], one["start"]) in cited]
+    return max(scores, default=None)
+
+
 def citation(excerpt: ExcerptRecord) -> Citation:
     """The excerpt as a citation of itself."""
     made = Citation(

@@ -44,8 +44,9 @@ share of leading ballots cast by quotation · abstained: share of those asked ·
 likeliest domain's probability · words: logarithm of the answer's length · fits: whether that length is what
 the question wants (`quoting.fits`)."""
 
-MEASURED = ("cross_score", "p_true")
-"""Features of counts that hold cross-scores, and of no others (`leanings.of_leader`)."""
+MEASURED = ("relevance", "cross_score", "p_true")
+"""Features of counts in which they were measured, and of no others. relevance: mean over the leading ballots of
+how near to the question what each cites is, 0 where it cites nothing · the others: `leanings.of_leader`."""
 
 _REFIT = "it was fitted by another version: fit it again, or leave `calibration` out"
 
@@ -106,7 +107,7 @@ def features(tally: Tally, ballots: Iterable[Ballot], route: Route, *, question:
         }
     )
     plain = {name: found[name] if math.isfinite(found[name]) else 0.0 for name in FEATURES}
-    return plain | of_leader(tally)
+    return plain | _relevance(leading) | of_leader(tally)
 
 
 def confidence(
@@ -220,6 +221,14 @@ def _support(ballots: Sequence[Ballot]) -> float:
         max((value for value in values if value is not None), default=None) for values in by_passage.values()
     ]
     return _mean(best)
+
+
+def _relevance(leading: Sequence[Ballot]) -> dict[str, float]:
+    """Nothing where a ballot does not say, as those of earlier versions don't."""
+    if not leading or any("relevance" not in ballot["signals"] for ballot in leading):
+        return {}
+    near = [ballot["signals"].get("relevance") or 0.0 for ballot in leading]
+    return {"relevance": fsum(near) / len(near)} if all(map(math.isfinite, near)) else {}
 
 
 def _mean(values: Sequence[float | None]) -> float:

@@ -11,7 +11,7 @@ from typing import cast
 
 from proxycouncil.graphs.answers import canonical, is_refusal
 from proxycouncil.graphs.brief import Brief
-from proxycouncil.graphs.citing import citation, cite
+from proxycouncil.graphs.citing import citation, cite, relevance
 from proxycouncil.graphs.context import CouncilContext, Emit, Member, StoppedReading
 from proxycouncil.graphs.quoting import quotable
 from proxycouncil.graphs.state import (
@@ -160,12 +160,13 @@ def _judged(reading: _Reading, excerpts: list[ExcerptRecord], generation: Genera
     below = reading.context.settings.unsure_below
     quote = quotable(reading.assignment["question"], excerpts) if below and confidence < below else None
     if quote:
-        signals["support"] = 1.0
+        signals["support"], signals["relevance"] = 1.0, quote["score"]
         return _cast(
             reading, "answered", quote["text"], excerpts=excerpts, signals=signals,
             citations=[citation(quote)], method="quoted", error=generation.alone,
         )  # fmt: skip
     citations, signals["support"] = cite(text, reading.assignment["question"], excerpts)
+    signals["relevance"] = relevance(citations, excerpts)
     return _cast(
         reading, "answered", text, excerpts=excerpts, signals=signals, citations=citations,
         method=method, error=generation.alone,
@@ -182,6 +183,7 @@ def _filled(reading: _Reading, text: str, excerpts: Sequence[ExcerptRecord], *, 
             error=f"the answer's JSON was not finished within {tokens} tokens",
         )  # fmt: skip
     citations, signals["support"] = cite(spoken(found), reading.assignment["question"], excerpts)
+    signals["relevance"] = relevance(citations, excerpts)
     return _cast(reading, "answered", text, excerpts=excerpts, signals=signals, citations=citations)
 
 

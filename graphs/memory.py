@@ -17,8 +17,9 @@ from proxycouncil.graphs.forwarding import ForwardingSearcher, widened
 from proxycouncil.graphs.protocols import Searcher
 from proxycouncil.graphs.state import Memory, Recalled
 from proxycouncil.retrieval.fusion import RRF_K
+from proxycouncil.retrieval.lexical import share_said, tokens
 from proxycouncil.retrieval.passage import Affinity, Excerpt, Passage
-from proxycouncil.retrieval.slate import RANK_WEIGHT, arrange
+from proxycouncil.retrieval.slate import arrange, nearness
 
 if TYPE_CHECKING:
     from langgraph.store.base import BaseStore
@@ -141,15 +142,21 @@ class RememberingSearcher(ForwardingSearcher[Searcher]):
     ) -> list[Excerpt]:
         """The best of both, by score; what is remembered goes first where they are equal."""
         own = self.library.slate(question, domains=domains, form=form, limit=limit)
-        both = [*self._excerpts(form), *own]
+        both = [*self._excerpts(question, form), *own]
         return arrange(sorted(both, key=lambda excerpt: -excerpt.score)[:limit], order, seed)
 
-    def _excerpts(self, form: SlateForm) -> list[Excerpt]:
-        """Scored as the library scores its own: by rank, and sentences by their cosine as well."""
+    def _excerpts(self, question: str, form: SlateForm) -> list[Excerpt]:
+        """Scored as the library scores its own: by rank, and sentences by meaning and words as well.
+
+        How rare a word is only the library knows; here all of the question's words weigh alike.
+        """
+        words = dict.fromkeys(tokens(question), 1.0)
         excerpts = []
         for rank, one in enumerate(self._recalls, start=1):
             fused = 2 / (RRF_K + rank)
-            score = fused if form == "passages" else one["cosine"] + RANK_WEIGHT * fused
+            said = share_said(words, f"{one['about']} {one['text']}")
+            near = nearness(cosine=one["cosine"], said=said, fused=fused)
+            score = fused if form == "passages" else near
             excerpts.append(Excerpt(_passage(one, fused), one["text"], 0, len(one["text"]), score))
         return excerpts
 

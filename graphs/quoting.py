@@ -13,11 +13,16 @@ from proxycouncil.graphs.asked import asked
 from proxycouncil.graphs.state import ExcerptRecord
 
 _ACCOUNT = re.compile(
-    r"\b(?:why|whats|what's|meaning|define|explain|describe|how come|what happens|what makes)\b"
-    r"|\bwhat (?:exactly )?(?:is|are)\b|\bhow is that possible\b",
+    r"\b(?:why|whats|what's|meaning|what does the (?:word|term)|define|explain|describe|how come|what happens|what makes)\b"
+    r"|\bwhat (?:exactly )?(?:is|are)\b|\bhow is that possible\b|\bwhat \w[^,?]* (?:is|are)\b\W*(?:$|,)"
+    r"|\bwhat (?:does|do|did) .*\b(?:say|tell|tell (?:you|us|me)|measure|refer to|mean|cause|change|do)\W*$"
+    r"|\bhow (?:does|do) .*\bwork\b|\bwhat causes\b|\bin (?:what|which) way\b|\bfor (?:what|which) reason\b"
+    r"|\b(?:definition|overview)\b",
     re.IGNORECASE,
 )
-_NAMING = re.compile(r"\b(?:called|named|term|name|word|year|date|number)\b", re.IGNORECASE)
+_NAMING = re.compile(
+    r"\b(?:call|called|named|name|year|date|number)\b|(?<!what does the )\b(?:term|word)\b", re.IGNORECASE
+)
 _FEWEST_OF_A_SENTENCE = 6
 _WORDS_OF_A_SENTENCE = 40
 _WORDS_OF_A_NAME = 12

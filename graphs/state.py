@@ -105,6 +105,8 @@ class Signals(TypedDict):
     """Mean log-probability of the answer's tokens."""
     kl: float | None
     """Mean KL(steered‖base) in nats."""
+    relevance: NotRequired[float | None]
+    """How near the cited excerpt is to the question, on the searcher's own scale; None where none is cited."""
 
 
 class Trace(TypedDict):

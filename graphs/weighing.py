@@ -19,6 +19,7 @@ from proxycouncil.graphs.answers import HEDGED, NOTHING, Canonical, canonical
 from proxycouncil.graphs.evidence import checked, unsupported
 from proxycouncil.graphs.grouping import Entailed, Similarity, group, medoid
 from proxycouncil.graphs.leanings import Leanings, leanings
+from proxycouncil.graphs.quoting import fits
 from proxycouncil.graphs.state import Ballot, CrossScore, Group, Route, Slate, Tally
 
 _log = logging.getLogger(__name__)
@@ -89,7 +90,9 @@ def tally(
     live = {reading.member for reading in readings}
     deciding, lead = shares.deciding(), shares.lead()
     return Tally(
-        groups=[_described(members, shares, place, similarity) for place, members in enumerate(groups)],
+        groups=[
+            _described(members, shares, place, similarity, question) for place, members in enumerate(groups)
+        ],
         agreement=shares.agreement() if len(answered) > 1 else None,
         p_none=shares.p_none(),
         n_eff=shares.effective_votes(),
@@ -250,9 +253,12 @@ def _described(
     shares: _Shares,
     place: int,
     similarity: Mapping[tuple[str, str], float] | None,
+    question: str,
 ) -> Group:
     texts = sorted({reading.text for reading in readings})
-    speaker = texts[medoid(range(len(texts)), texts, _rows(texts, similarity))]
+    fitting = [at for at, text in enumerate(texts) if not question or fits(question, text)]
+    # Of wordings that mean the same one as long as the question wants it is shown, where there is one.
+    speaker = texts[medoid(fitting or range(len(texts)), texts, _rows(texts, similarity))]
     value = next(reading.answer.value for reading in readings if reading.text == speaker)
     named = {reading.member for reading in readings}
     return Group(

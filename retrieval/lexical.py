@@ -6,9 +6,10 @@ tokenisers drop. Knows no passages: a document here is a title and a text, and a
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -40,6 +41,12 @@ def tokens(text: str) -> list[str]:
     return [word for word in words if word not in _STOP_WORDS] or words
 
 
+def share_said(words: Mapping[str, float], text: str) -> float:
+    """How much of the weight of these words a text says, in [0, 1]; 0 of none."""
+    whole = math.fsum(words.values())
+    return math.fsum(words[word] for word in words.keys() & set(tokens(text))) / whole if whole else 0.0
+
+
 class LexicalIndex:
     """BM25 (Lucene's form, k1 = 1.5, b = 0.75) over titled texts; the title counts twice."""
 
@@ -54,6 +61,20 @@ class LexicalIndex:
         if self._bm25 is None or not known:
             return np.zeros(self._size, np.float32)
         return np.asarray(self._bm25.get_scores_from_ids(known), np.float32)
+
+    def rarities(self, question: str) -> dict[str, float]:
+        """The question's words with how rare each is here: log((N + 1) / (documents with it + ½))."""
+        return {
+            word: math.log((self._size + 1) / (self._documents_with(word) + 0.5))
+            for word in dict.fromkeys(tokens(question))
+        }
+
+    def _documents_with(self, word: str) -> int:
+        if self._bm25 is None or word not in self._vocabulary:
+            return 0
+        # One column a word, one entry a document that has it.
+        begin, end = self._bm25.scores["indptr"][self._vocabulary[word] :][:2]
+        return int(end - begin)
 
     def _build(self, documents: Sequence[tuple[str, str]]) -> BM25 | None:
         numbered = [

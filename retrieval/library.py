@@ -25,6 +25,7 @@ from proxycouncil.retrieval.embedding import Embedding, Vector
 from proxycouncil.retrieval.extracts import Extracts
 from proxycouncil.retrieval.ingest import IngestReport, Progress, batches_of, report_of
 from proxycouncil.retrieval.keepsakes import Keepsakes
+from proxycouncil.retrieval.lexical import share_said
 from proxycouncil.retrieval.passage import Affinity, Excerpt, Passage, Standing
 from proxycouncil.retrieval.plan import plan_ingest
 from proxycouncil.retrieval.readers import read_document
@@ -209,9 +210,20 @@ class Library(Closing):
         if form == "passages":
             best = whole_passages(asked.search(chosen, limit=limit, mode="hybrid"))
         else:
-            found = telling(sentences_of(asked.search(chosen, limit=PASSAGES_READ, mode="hybrid")), question)
-            best = best_sentences(found, self._cosines(asked, [excerpt.text for excerpt in found]), limit)
+            read = asked.search(chosen, limit=PASSAGES_READ, mode="hybrid")
+            best = self.sentences(question, read, limit=limit)
         return arrange(within_budget(best, budget_tokens, count_tokens), order, seed)
+
+    def sentences(self, question: str, passages: Sequence[Passage], *, limit: int) -> list[Excerpt]:
+        """The best sentences of these passages, best first: by meaning, by rare words, by their passage."""
+        asked, found = self._ask(question), telling(sentences_of(passages), question)
+        words = asked.index.lexical.rarities(question)
+        return best_sentences(
+            found,
+            self._cosines(asked, [one.text for one in found]),
+            limit,
+            said=[share_said(words, f"{one.passage.title} {one.text}") for one in found],
+        )
 
     def affinities(self, question: str) -> dict[str, Affinity]:
         """How near the question is to each domain, stored or described; the router's features."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Literal, TypeAlias
 
 from proxycouncil.retrieval.passage import Excerpt, Passage
@@ -23,6 +24,8 @@ PASSAGES_READ = 5
 """Sentences are taken from this many best passages."""
 RANK_WEIGHT = 4.5
 """A passage's fused score (1/61 at most from each ranking) beside a sentence's cosine."""
+WORDS_WEIGHT = 0.3
+"""The share of the question's words that a sentence says, beside its cosine."""
 
 
 def whole_passages(passages: Sequence[Passage]) -> list[Excerpt]:
@@ -52,17 +55,22 @@ def telling(sentences: Sequence[Excerpt], question: str) -> list[Excerpt]:
     return kept or list(sentences)
 
 
-def best_sentences(sentences: Sequence[Excerpt], cosines: Sequence[float], limit: int) -> list[Excerpt]:
-    """The sentences nearest to the question, those of higher passages favoured; best first."""
+def nearness(*, cosine: float, said: float, fused: float) -> float:
+    """How near a text is to the question: in meaning, by the share of its words (`said`), by its passage."""
+    return cosine + WORDS_WEIGHT * said + RANK_WEIGHT * fused
+
+
+def best_sentences(
+    sentences: Sequence[Excerpt], cosines: Sequence[float], limit: int, *, said: Sequence[float] | None = None
+) -> list[Excerpt]:
+    """The sentences nearest to the question, those of higher passages favoured; best first.
+
+    `said`: how much of the question's words each says, in [0, 1], where that is to count.
+    """
+    shares = said if said is not None else [0.0] * len(sentences)
     scored = [
-        Excerpt(
-            sentence.passage,
-            sentence.text,
-            sentence.start,
-            sentence.end,
-            cosine + RANK_WEIGHT * sentence.passage.score,
-        )
-        for sentence, cosine in zip(sentences, cosines, strict=True)
+        replace(one, score=nearness(cosine=cosine, said=share, fused=one.passage.score))
+        for one, cosine, share in zip(sentences, cosines, shares, strict=True)
     ]
     return sorted(scored, key=lambda excerpt: (-excerpt.score, excerpt.passage.id, excerpt.start))[
         : max(limit, 0)

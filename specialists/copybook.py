@@ -1,4 +1,4 @@
-"""What a verbatim reply may say next: a span of the slate, the refusal, or *Yes* or *No* before a span.
+"""What a verbatim reply may say next: a span of the slate, the refusal, or, where it is asked for, *Yes* or *No*.
 
 Knows a prompt's snippets as the tokens of one prompt format. Refuses to know logits, and which span is
 the right one: that is the models' choice.
@@ -27,7 +27,7 @@ from proxycouncil.specialists.prompts import PromptFormat
 from proxycouncil.specialists.request import Snippet
 
 OPENINGS = ("Yes.", "Yes,", "No.", "No,")
-"""May stand before a span; those with a full stop may also be all of a reply."""
+"""May stand before a span where a question can be answered so; those with a full stop may be all of a reply."""
 
 Live: TypeAlias = frozenset[tuple[int, bool]]
 """Nodes whose token was written last, several where the same words stand in several places, and whether the
@@ -37,11 +37,21 @@ BEGINNING: Live = frozenset(((0, False),))
 """Nothing is written yet."""
 
 _WORD = re.compile(r"\w+")
+_PLURAL = re.compile(r"(?<=\w{3})(?:e?(?<!s)s|e)$")
 _HOLLOW = frozenset(
     "a an and are as at be been by for from had has have in into is it its of on or s so that the their "
     "these this those to was were which with".split()
 )
 """Words that say nothing by themselves; the s is that of a possessive."""
+_POLAR = re.compile(
+    r"(?:^|[.,:;?!–—]\s*)(?:(?:and|but|so|or|then)\s+)?"
+    r"(?:is|are|was|were|am|be|do|does|did|has|have|had|can|could|may|might|must|shall|should|will|would)"
+    r"(?:n['’]?t)?\b(?! you (?:please )?(?:know|tell|say|explain|describe|name|give|show|remind)\b"
+    r"(?!.*\b(?:if|whether)\b))"
+    r"|\btrue or false\b|\b(?:true|false|right|correct)\W*$",
+    re.IGNORECASE,
+)
+"""A clause that begins with its verb, or asks whether something is right: *Yes* to "Whom did …?" says nothing."""
 _OFFERS = re.compile(r"\b(?:or|between|which of|one of)\b", re.IGNORECASE)
 
 _UNBROKEN = re.compile(
@@ -118,7 +128,8 @@ def open_copybook(
 
     `form` is how the model is asked whose tokens are written, `end_ids` are what ends its texts.
     """
-    sheet = _Sheet(form, None if not question or _OFFERS.search(question) else _words(question))
+    asked = None if not question or _OFFERS.search(question) else _words(question)
+    sheet = _Sheet(form, asked, polar=not question or _POLAR.search(question) is not None)
     for snippet in snippets:
         sheet.write(clean(snippet.title))
         sheet.write(clean(snippet.text))
@@ -128,9 +139,13 @@ def open_copybook(
 class _Sheet:
     """A copybook in the making; alike ends of texts are written once."""
 
-    def __init__(self, form: PromptFormat, asked: frozenset[str] | None) -> None:
-        """`asked`: the question's words, which say nothing; None: everything says something."""
+    def __init__(self, form: PromptFormat, asked: frozenset[str] | None, *, polar: bool) -> None:
+        """`asked`: the question's words, which say nothing; None: everything says something.
+
+        `polar`: *Yes* and *No* may answer it.
+        """
         self._encoder, self._lead, self._asked = form.encoder, form.lead, asked
+        self._openings = OPENINGS if polar else ()
         self._tokens: list[int] = [-1]
         self._after: list[tuple[int, ...]] = [()]
         self._may_end: list[bool] = [False]
@@ -154,7 +169,7 @@ class _Sheet:
         starts = [*self._starts[self._lead], *self._place(self._whole(REFUSAL, may_end=True), ())]
         spans = tuple(self._starts[" "])
         if spans:
-            for opening in OPENINGS:
+            for opening in self._openings:
                 starts += self._place(self._whole(opening, may_end=opening.endswith(".")), spans)
         self._after[0] = tuple(starts)
         return Copybook(self._tokens, self._after, self._may_end, self._tells, self._leads, end_ids)
@@ -217,9 +232,9 @@ def _word(encoder: TextEncoder, text: str, lead: str) -> _Word:
 
 
 def _words(text: str) -> frozenset[str]:
-    """The words that say something, a plural as its singular."""
-    words = _WORD.findall(text.casefold())
-    return frozenset(word[:-1] if len(word) > 3 and word.endswith("s") else word for word in words) - _HOLLOW
+    """The words that say something, without the endings that make a plural."""
+    words = (word for word in _WORD.findall(text.casefold()) if word not in _HOLLOW)
+    return frozenset(_PLURAL.sub("", word) for word in words)
 
 
 def _recased(text: str) -> str:

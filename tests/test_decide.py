@@ -228,3 +228,43 @@ def test_support_counts_once_per_passage() -> None:
     asked = ["x", "y", "z"]
     assert _support(shared, asked) == pytest.approx(1.0)
     assert _support(apart, asked) == pytest.approx(0.75)
+
+
+def test_relevance_is_told_where_every_leading_ballot_tells_it() -> None:
+    def told(*found: float | None) -> dict[str, float]:
+        cast = [ballot(name, "Rome") for name, _ in zip("xyz", found, strict=False)]
+        for one, near in zip(cast, found, strict=True):
+            one["signals"]["relevance"] = near
+        elsewhere = ballot("o", "Oslo")
+        return features(counted([*cast, elsewhere]), [*cast, elsewhere], route_of([*"xyzo"]), question="")
+
+    assert told(0.9, 0.5)["relevance"] == pytest.approx(0.7)
+    assert told(0.9, None)["relevance"] == pytest.approx(0.45)  # one that cites nothing
+    assert "relevance" not in told(0.9, math.nan)
+    untold = votes(x="Rome", y="Rome")
+    assert "relevance" not in features(counted(untold), untold, route_of(["x", "y"]), question="")
+
+
+def test_what_cites_the_nearer_sentence_is_surer() -> None:
+    fitted = FITTED | {name: [*FITTED[name], value] for name, value in _RELEVANCE.items()}  # type: ignore[misc]
+
+    def sure(near: float | None) -> float:
+        cast = votes(x="Rome", y="Rome")
+        for one in cast if near is not None else []:
+            one["signals"]["relevance"] = near
+        return decided(cast, calibration=fitted)["confidence"]
+
+    assert sure(0.4) < sure(None) < sure(0.9)  # not measured: as it mostly was
+    assert sure(None) == pytest.approx(sure(0.6))
+
+
+_RELEVANCE: dict[str, object] = {"features": "relevance", "mean": 0.6, "scale": 0.2, "coef": 1.0}
+
+
+def test_of_alike_answers_the_one_as_long_as_the_question_wants_is_shown() -> None:
+    short = "Paris"
+    long = "Paris, which lies on the Seine and was the seat of the kings of the country for centuries"
+    question = "Which city is the capital of France?"
+    cast = votes(x=long, y=short)
+    (group,) = counted(cast, question=question)["groups"]
+    assert group["text"] == short

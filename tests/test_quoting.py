@@ -26,6 +26,11 @@ def excerpt(text: str, score: float) -> ExcerptRecord:
         "Is a spoken promise binding?",
         "Please define the rule of law.",
         "cognitive dissonance meaning",
+        "what does labeling theory say",
+        "In programming, what does the word function mean?",
+        "hi, could you tell me what bail is",
+        "noise cancelling headphones - how do they work?",
+        "If the door is open, is it false imprisonment?",
     ],
 )
 def test_accounts_are_wanted(question: str):
@@ -40,6 +45,10 @@ def test_accounts_are_wanted(question: str):
         "How many bones does an adult have?",
         "What do you call a good that people buy less of once they earn more?",
         "which central bank was the first",
+        "Do you know who predicted electromagnetic waves?",
+        "How do you call the tiny circuits that chips are made of?",
+        "Could you tell me the smallest bone in the body, please?",
+        "How soon must a notice of appeal be filed?",
     ],
 )
 def test_names_and_numbers_are_wanted(question: str):

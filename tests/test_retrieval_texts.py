@@ -1,16 +1,17 @@
 """Pure parts: reading, splitting, sentences, words, fusion, slates."""
 
+import math
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from shelving import PETS
 
 from proxycouncil.errors import UsageError
 from proxycouncil.retrieval.fusion import reciprocal_rank_fusion
-from proxycouncil.retrieval.lexical import LexicalIndex, tokens
+from proxycouncil.retrieval.lexical import LexicalIndex, share_said, tokens
 from proxycouncil.retrieval.passage import Excerpt, Passage
 from proxycouncil.retrieval.readers import decode, read_document
 from proxycouncil.retrieval.sentences import sentence_spans, sentence_texts
@@ -161,6 +162,28 @@ def test_the_title_counts_twice() -> None:
     assert titled > mentioned > 0
 
 
+WORDS = st.lists(st.sampled_from(["cat", "purr", "keel", "beam", "Cat", "the"]), max_size=6).map(" ".join)
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(WORDS, WORDS), max_size=6), WORDS, WORDS)
+def test_the_share_said_counts_rare_words_for_more(
+    documents: list[tuple[str, str]], question: str, text: str
+) -> None:
+    rarities = LexicalIndex(documents).rarities(question)
+    holding = {
+        word: sum(word in tokens(f"{title} {body}") for title, body in documents)
+        for word in tokens(question)
+    }
+    assert rarities == pytest.approx(
+        {word: math.log((len(documents) + 1) / (count + 0.5)) for word, count in holding.items()}
+    )
+    share = share_said(rarities, text)
+    assert 0.0 <= share <= 1.0
+    assert share_said(rarities, f"{text} {question}") >= share
+    assert share_said(rarities, question) == (1.0 if tokens(question) else 0.0)
+
+
 # Fusion
 
 
@@ -237,6 +260,12 @@ def test_the_rank_of_the_passage_weighs_beside_the_cosine() -> None:
     )
     assert texts(best_sentences(near, [0.5, 0.4], 2)) == "B.A."
     assert texts(best_sentences(near, [0.6, 0.4], 1)) == "A."
+
+
+def test_of_sentences_as_near_the_one_in_the_question_s_words_is_first() -> None:
+    near = sentences_of([passage("A.", identity="a"), passage("B.", identity="b")])
+    assert texts(best_sentences(near, [0.5, 0.5], 2, said=[0.1, 0.9])) == "B.A."
+    assert texts(best_sentences(near, [0.9, 0.5], 2, said=[0.1, 0.9])) == "A.B."
 
 
 def test_a_budget_drops_the_lowest_ranked() -> None:

@@ -67,13 +67,15 @@ def _book(form: PromptFormat, slate: tuple[Snippet, ...], question: str = "") ->
 # The plain reference: every reply that may be written, as the tokens of its whole text.
 
 
-def _replies(form: PromptFormat, tokenizer: Any, slate: Sequence[Snippet]) -> set[tuple[int, ...]]:
+def _replies(
+    form: PromptFormat, tokenizer: Any, slate: Sequence[Snippet], *, polar: bool
+) -> set[tuple[int, ...]]:
     texts = [clean(text) for snippet in slate for text in (snippet.title, snippet.text)]
     found = {tuple(form.target_ids(REFUSAL))}
-    if any(texts):
+    if polar and any(texts):
         found |= {tuple(form.target_ids(opening)) for opening in ("Yes.", "No.")}
     for text in texts:
-        for opening in ("", *(f"{opening} " for opening in OPENINGS)):
+        for opening in ("", *(f"{opening} " for opening in OPENINGS if polar)):
             found |= set(_spans(form, tokenizer, text, opening))
     return found
 
@@ -123,12 +125,17 @@ def _is_word(character: str) -> bool:
 
 
 @settings(max_examples=40, deadline=None)
-@given(slate=SLATES, question=TEXTS, data=st.data())
+@given(slate=SLATES, question=TEXTS | TEXTS.map("Is {}?".format), data=st.data())
 def test_what_may_come_next_is_what_some_reply_goes_on_with(
     form: PromptFormat, tokenizer: Any, slate: tuple[Snippet, ...], question: str, data: st.DataObject
 ) -> None:
-    replies = _replies(form, tokenizer, slate)
-    replies = {reply for reply in replies if _answers(_decoded(tokenizer, reply[:-1]), question)}
+    polar = not question or _asks_whether(question)
+    replies = {
+        reply
+        for reply in _replies(form, tokenizer, slate, polar=polar)
+        if (polar and _decoded(tokenizer, reply[:-1]).startswith(OPENINGS))
+        or _answers(_decoded(tokenizer, reply[:-1]), question)
+    }
     copying, written = Copying(_book(form, slate, question)), []
     while not written or written[-1] != END:
         replies = {reply for reply in replies if reply[: len(written)] == tuple(written)}
@@ -140,16 +147,29 @@ def test_what_may_come_next_is_what_some_reply_goes_on_with(
 
 def _answers(reply: str, question: str) -> bool:
     """Whether a reply says something that its question does not."""
-    if not question or reply == REFUSAL or reply.startswith(OPENINGS):
+    if not question or reply == REFUSAL:
         return True
     return bool(_told(reply) - _told(question))
 
 
+def _asks_whether(question: str) -> bool:
+    """Whether one of its clauses begins with one of the verbs that are drawn here."""
+    clauses = re.split(r"[.,:;?!–—]", question)
+    return any(clause.casefold().split()[:1] in (["is"], ["can't"]) for clause in clauses)
+
+
 def _told(text: str) -> set[str]:
     words = re.findall(r"\w+", text.casefold())
-    return {word.removesuffix("s") if len(word) > 3 else word for word in words} - set(
-        "a s is in the that".split()
-    )
+    return {_singular(word) for word in words if word not in "a s is in the that".split()}
+
+
+def _singular(word: str) -> str:
+    """Without the ending that a plural may add, or the e before it."""
+    for ending in ("es", "s", "e"):
+        stem = word.removesuffix(ending)
+        if stem != word and len(stem) >= 3 and not (ending == "s" and stem.endswith("s")):
+            return stem
+    return word
 
 
 def test_a_reply_says_more_than_the_question(form: PromptFormat, tokenizer: Any) -> None:
@@ -163,6 +183,34 @@ def test_a_reply_says_more_than_the_question(form: PromptFormat, tokenizer: Any)
     assert not asked & {"London", "large", "a large hippocampus", "have a large hippocampus."}
     # What offers its answers is answered in its own words.
     assert {"London", "large"} <= spoken("Is it London or Paris?") & spoken("")
+
+
+def test_yes_and_no_are_said_only_where_they_answer(form: PromptFormat) -> None:
+    slate = (Snippet("Pardons", "Gerald Ford pardoned Richard Nixon in 1974."),)
+    yes = tuple(form.target_ids("Yes."))
+    for question in (
+        "Did Ford pardon Nixon?",
+        "In 1974, did Ford pardon Nixon?",
+        "Ford pardoned him, right?",
+        "Do you know whether Ford pardoned Nixon?",
+        "",
+    ):
+        assert yes in _walks(_book(form, slate, question)), question
+    for question in (
+        "Whom did Ford pardon?",
+        "the president that has pardoned Nixon",
+        "Do you know who pardoned Nixon?",
+        "the right to pardon someone",
+    ):
+        assert yes not in _walks(_book(form, slate, question)), question
+
+
+def test_plurals_are_the_question_again(form: PromptFormat, tokenizer: Any) -> None:
+    slate = (Snippet("Index", "A database index is mostly a tree."),)
+    walks = _walks(_book(form, slate, "Which structure are most database indexes?"))
+    spoken = {_decoded(tokenizer, reply[:-1]) for reply in walks}
+    assert "database index" not in spoken
+    assert "tree" in spoken
 
 
 def test_no_span_breaks_a_word_or_a_number(form: PromptFormat, tokenizer: Any) -> None:
@@ -243,12 +291,10 @@ def test_a_finished_reply_is_a_span_or_the_refusal(
     request = Request(Prompt("why", slate), (Pair("law"),) if steered else (), sampling)
     (generation,) = asyncio.run(_together(family, [request]))
     assert generation.finish_reason == "stop"
-    assert generation.token_ids in _replies(family.part("base").format, tokenizer, slate)
-    span = re.sub(r"^(Yes|No)[.,] ?", "", generation.text)
+    assert generation.token_ids in _replies(family.part("base").format, tokenizer, slate, polar=False)
+    span = generation.text
     texts = [REFUSAL, *(clean(text) for one in slate for text in (one.title, one.text))]
-    assert any(span in text or generation.text in text for text in texts) or any(
-        span[:1].swapcase() + span[1:] in text for text in texts
-    )
+    assert any(span in text or span[:1].swapcase() + span[1:] in text for text in texts)
 
 
 async def test_together_is_alone(family: Family) -> None:
