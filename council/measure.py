@@ -16,6 +16,7 @@ from proxycouncil.eval.answerer import Answerer, Reply
 from proxycouncil.eval.arms import ReadingArm, RetrievalArm, SelfConsistencyArm, Shelf
 from proxycouncil.eval.reader import Reader, Steering, antiexpert_alone, expert_alone, steered, unsteered
 from proxycouncil.eval.reading import ReadingSet, reading_report
+from proxycouncil.eval.rewording import Reworded, rewording_report
 from proxycouncil.eval.sweeps import Sweep, alpha_curve, cost
 from proxycouncil.graphs.context import GENERALIST
 from proxycouncil.graphs.protocols import Generator
@@ -24,7 +25,7 @@ from proxycouncil.graphs.run_settings import RunSettings
 from proxycouncil.graphs.state import Ballot, CrossScore, Tally
 from proxycouncil.specialists.request import Sampling
 
-Table: TypeAlias = Literal["questions", "reading", "retrieval", "alpha", "cost"]
+Table: TypeAlias = Literal["questions", "reworded", "reading", "retrieval", "alpha", "cost"]
 TABLES: tuple[Table, ...] = get_args(Table)
 
 _CONTROLS = ("base", "expert alone", "base tuned directly")
@@ -49,6 +50,7 @@ SECOND_LOOKS: Mapping[str, RunSettings] = {
 }
 """Councils that look twice, asked only by name. `once`: members read once before that, so that the second
 look takes about the tokens of the second reading that it replaces."""
+REWORDED_ARMS = ("best sentence", "generalist", "council")
 SWEPT_QUESTIONS = 150
 COSTED_QUESTIONS = 48
 
@@ -112,6 +114,7 @@ class Bench:
         """The tables by name; plain data for JSON. `arms` keeps some of those of the questions."""
         makers: Mapping[Table, Callable[[], Any]] = {
             "questions": lambda: self._questions(arms),
+            "reworded": lambda: self._reworded(arms),
             "reading": self._reading,
             "retrieval": self._retrieval,
             "alpha": lambda: list(alpha_curve(self._reader(steered(1.0)), reading_set())),
@@ -168,6 +171,11 @@ class Bench:
     def _questions(self, only: Sequence[str]) -> dict[str, Any]:
         material = questions_table.load_material(questions_folder(), limit=self.limit)
         return questions_table.report(self.arms(only), material, pairs=PAIRS, progress=self.progress)
+
+    def _reworded(self, only: Sequence[str]) -> dict[str, Any]:
+        asked = Reworded.load(questions_folder(), limit=self.limit)
+        arms = replace(self, runs=None).arms(only or REWORDED_ARMS)
+        return rewording_report(arms, asked, progress=self.progress)
 
     def _reading(self) -> dict[str, Any]:
         arms = {**self._readers(), "anti-expert": self._reader(antiexpert_alone)}

@@ -18,7 +18,10 @@ from proxycouncil.specialists.questions import Part, part
 OUT_OF_SCOPE = "out-of-scope"
 """Name of the file of questions that no domain answers."""
 
-_NOT_DOMAINS = frozenset({OUT_OF_SCOPE, "two-part", "follow-up"})
+REWORDED = "reworded"
+"""Name of the file of questions in other words."""
+
+_NOT_DOMAINS = frozenset({OUT_OF_SCOPE, REWORDED, "two-part", "follow-up"})
 _T = TypeVar("_T")
 
 

@@ -32,11 +32,13 @@ from proxycouncil.retrieval.readers import read_document
 from proxycouncil.retrieval.search import Asked, Index, Mode, ask
 from proxycouncil.retrieval.sentences import sentence_texts
 from proxycouncil.retrieval.slate import (
+    DEFINITION,
     PASSAGES_READ,
     Form,
     Order,
     arrange,
     best_sentences,
+    defines,
     sentences_of,
     telling,
     whole_passages,
@@ -218,12 +220,11 @@ class Library(Closing):
         """The best sentences of these passages, best first: by meaning, by rare words, by their passage."""
         asked, found = self._ask(question), telling(sentences_of(passages), question)
         words = asked.index.lexical.rarities(question)
-        return best_sentences(
-            found,
-            self._cosines(asked, [one.text for one in found]),
-            limit,
-            said=[share_said(words, f"{one.passage.title} {one.text}") for one in found],
-        )
+        said = [
+            share_said(words, f"{one.passage.title} {one.text}") + DEFINITION * defines(one, question)
+            for one in found
+        ]
+        return best_sentences(found, self._cosines(asked, [one.text for one in found]), limit, said=said)
 
     def affinities(self, question: str) -> dict[str, Affinity]:
         """How near the question is to each domain, stored or described; the router's features."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Literal, TypeAlias
 
+from proxycouncil.retrieval.lexical import tokens
 from proxycouncil.retrieval.passage import Excerpt, Passage
 from proxycouncil.retrieval.sentences import sentence_spans
 
@@ -26,6 +27,11 @@ RANK_WEIGHT = 4.5
 """A passage's fused score (1/61 at most from each ranking) beside a sentence's cosine."""
 WORDS_WEIGHT = 0.3
 """The share of the question's words that a sentence says, beside its cosine."""
+DEFINITION = 1.0
+"""What a sentence that defines what is asked for says, beside that share."""
+
+_ASKING = frozenset("define definition describe explain mean meaning means meant say tell whats".split())
+"""Words of a question that asks what something is."""
 
 
 def whole_passages(passages: Sequence[Passage]) -> list[Excerpt]:
@@ -60,12 +66,18 @@ def nearness(*, cosine: float, said: float, fused: float) -> float:
     return cosine + WORDS_WEIGHT * said + RANK_WEIGHT * fused
 
 
+def defines(sentence: Excerpt, question: str) -> bool:
+    """Whether it says what its passage's title is, and nothing else is asked for."""
+    title, asked = tokens(sentence.passage.title), set(tokens(question)) - _ASKING
+    return bool(asked) and asked.issubset(title) and tokens(sentence.text)[: len(title)] == title
+
+
 def best_sentences(
     sentences: Sequence[Excerpt], cosines: Sequence[float], limit: int, *, said: Sequence[float] | None = None
 ) -> list[Excerpt]:
     """The sentences nearest to the question, those of higher passages favoured; best first.
 
-    `said`: how much of the question's words each says, in [0, 1], where that is to count.
+    `said`: how near each is by its words, in [0, 1] and more, where that is to count.
     """
     shares = said if said is not None else [0.0] * len(sentences)
     scored = [

@@ -27,7 +27,7 @@ from proxycouncil.specialists.prompts import PromptFormat
 from proxycouncil.specialists.request import Snippet
 
 OPENINGS = ("Yes.", "Yes,", "No.", "No,")
-"""May stand before a span where a question can be answered so; those with a full stop may be all of a reply."""
+"""May stand before a span where they can answer; those with a full stop may also be all of a reply."""
 
 Live: TypeAlias = frozenset[tuple[int, bool]]
 """Nodes whose token was written last, several where the same words stand in several places, and whether the
@@ -51,7 +51,7 @@ _POLAR = re.compile(
     r"|\btrue or false\b|\b(?:true|false|right|correct)\W*$",
     re.IGNORECASE,
 )
-"""A clause that begins with its verb, or asks whether something is right: *Yes* to "Whom did …?" says nothing."""
+"""A clause that begins with its verb, or asks whether something is right; *Yes* to "Whom did …?" is no answer."""
 _OFFERS = re.compile(r"\b(?:or|between|which of|one of)\b", re.IGNORECASE)
 
 _UNBROKEN = re.compile(

@@ -172,8 +172,7 @@ def test_the_share_said_counts_rare_words_for_more(
 ) -> None:
     rarities = LexicalIndex(documents).rarities(question)
     holding = {
-        word: sum(word in tokens(f"{title} {body}") for title, body in documents)
-        for word in tokens(question)
+        word: sum(word in tokens(f"{title} {body}") for title, body in documents) for word in tokens(question)
     }
     assert rarities == pytest.approx(
         {word: math.log((len(documents) + 1) / (count + 0.5)) for word, count in holding.items()}

@@ -42,7 +42,9 @@ def starter(
     *,
     tables: Annotated[
         str | None,
-        typer.Option(help="Just those of questions, reading, retrieval, alpha, cost; comma between them."),
+        typer.Option(
+            help="Just those of questions, reworded, reading, retrieval, alpha, cost; comma between them."
+        ),
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="An even spread of so many questions.")] = None,
     arms: Annotated[

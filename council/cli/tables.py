@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _QUESTION_COLUMNS = ("answered", "right", "precision", "declined_out_of_scope")
+_REWORDED_COLUMNS = _QUESTION_COLUMNS[:3]
 _READING_COLUMNS = (
     "right",
     "term_for_meaning",
@@ -30,6 +31,7 @@ def print_tables(measured: Mapping[str, Any]) -> None:
     console = console_for(sys.stdout)
     printers: Mapping[str, Callable[[Console, Any], None]] = {
         "questions": _questions,
+        "reworded": _reworded,
         "reading": _reading,
         "retrieval": _retrieval,
         "alpha": _alpha,
@@ -47,7 +49,7 @@ def _questions(console: Console, data: Mapping[str, Any]) -> None:
         [
             arm["arm"],
             *(_share(arm[key]) for key in _QUESTION_COLUMNS),
-            "" if arm["calibration_error"] is None else f"{arm['calibration_error']:.3f}",
+            _error(arm),
             _tokens(arm),
             f"{arm['seconds']:.0f}",
         ]
@@ -60,6 +62,11 @@ def _questions(console: Console, data: Mapping[str, Any]) -> None:
     ]
     _print(console, ("difference in right", "all questions", "where both answer", "both"), rows)
     _samples(console, data["samples"])
+
+
+def _error(arm: Mapping[str, Any]) -> str:
+    """Of calibration, where an arm says how sure it is."""
+    return "" if arm["calibration_error"] is None else f"{arm['calibration_error']:.3f}"
 
 
 def _tokens(arm: Mapping[str, Any]) -> str:
@@ -76,6 +83,23 @@ def _samples(console: Console, samples: Sequence[Mapping[str, Any]]) -> None:
             console.print(f"  {label}: {text}", markup=False, highlight=False)
         if sample["source"]:
             console.print(f"  [1] {sample['source']}: “{sample['quote']}”", markup=False, highlight=False)
+
+
+def _reworded(console: Console, data: Mapping[str, Any]) -> None:
+    console.print(f"{data['questions']} questions as written and in other words\n")
+    columns = ("arm", "words", "answered", "right", "right of answered", "ECE", "difference in right")
+    rows = [
+        [
+            arm["arm"] if words == "as_written" else "",
+            words.replace("_", " "),
+            *(_share(arm[words][key]) for key in _REWORDED_COLUMNS),
+            _error(arm[words]),
+            _share(arm["difference"]) if words == "in_other_words" else "",
+        ]
+        for arm in data["arms"]
+        for words in ("as_written", "in_other_words")
+    ]
+    _print(console, columns, rows)
 
 
 def _reading(console: Console, data: Mapping[str, Any]) -> None:
