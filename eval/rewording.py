@@ -27,7 +27,7 @@ class Reworded:
 
     @classmethod
     def load(cls, folder: Path, *, part: Part = "test", limit: int | None = None) -> Reworded:
-        """Those of one part of the split, from lines of `reworded.jsonl` that name the question they are `of`.
+        """Those of one part of the split, from lines of `reworded.jsonl` with the question they are `of`.
 
         Raises:
             UsageError: a line is of no question.

@@ -45,8 +45,8 @@ likeliest domain's probability · words: logarithm of the answer's length · fit
 the question wants (`quoting.fits`)."""
 
 MEASURED = ("relevance", "cross_score", "p_true")
-"""Features of counts in which they were measured, and of no others. relevance: mean over the leading ballots of
-how near to the question what each cites is, 0 where it cites nothing · the others: `leanings.of_leader`."""
+"""Features of counts in which they were measured, and of no others. relevance: mean over the leading ballots
+of how near to the question what each cites is, 0 where it cites nothing · others: `leanings.of_leader`."""
 
 _REFIT = "it was fitted by another version: fit it again, or leave `calibration` out"
 

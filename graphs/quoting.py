@@ -13,7 +13,8 @@ from proxycouncil.graphs.asked import asked
 from proxycouncil.graphs.state import ExcerptRecord
 
 _ACCOUNT = re.compile(
-    r"\b(?:why|whats|what's|meaning|what does the (?:word|term)|define|explain|describe|how come|what happens|what makes)\b"
+    r"\b(?:why|whats|what's|meaning|what does the (?:word|term)|define|explain|describe|how come"
+    r"|what happens|what makes)\b"
     r"|\bwhat (?:exactly )?(?:is|are)\b|\bhow is that possible\b|\bwhat \w[^,?]* (?:is|are)\b\W*(?:$|,)"
     r"|\bwhat (?:does|do|did) .*\b(?:say|tell|tell (?:you|us|me)|measure|refer to|mean|cause|change|do)\W*$"
     r"|\bhow (?:does|do) .*\bwork\b|\bwhat causes\b|\bin (?:what|which) way\b|\bfor (?:what|which) reason\b"

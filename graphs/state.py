@@ -106,7 +106,7 @@ class Signals(TypedDict):
     kl: float | None
     """Mean KL(steered‖base) in nats."""
     relevance: NotRequired[float | None]
-    """How near the cited excerpt is to the question, on the searcher's own scale; None where none is cited."""
+    """How near the cited excerpt is to the question, on its searcher's scale; None where none is cited."""
 
 
 class Trace(TypedDict):

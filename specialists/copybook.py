@@ -1,4 +1,4 @@
-"""What a verbatim reply may say next: a span of the slate, the refusal, or, where it is asked for, *Yes* or *No*.
+"""What a verbatim reply may say next: a span of the slate, the refusal, or *Yes* or *No* where they answer.
 
 Knows a prompt's snippets as the tokens of one prompt format. Refuses to know logits, and which span is
 the right one: that is the models' choice.
@@ -51,7 +51,7 @@ _POLAR = re.compile(
     r"|\btrue or false\b|\b(?:true|false|right|correct)\W*$",
     re.IGNORECASE,
 )
-"""A clause that begins with its verb, or asks whether something is right; *Yes* to "Whom did …?" is no answer."""
+"""A clause that begins with its verb, or asks whether something is right: *Yes* answers no "Whom did …?"."""
 _OFFERS = re.compile(r"\b(?:or|between|which of|one of)\b", re.IGNORECASE)
 
 _UNBROKEN = re.compile(
