@@ -25,24 +25,22 @@ from proxycouncil.retrieval.embedding import Embedding, Vector
 from proxycouncil.retrieval.extracts import Extracts
 from proxycouncil.retrieval.ingest import IngestReport, Progress, batches_of, report_of
 from proxycouncil.retrieval.keepsakes import Keepsakes
-from proxycouncil.retrieval.lexical import share_said
 from proxycouncil.retrieval.passage import Affinity, Excerpt, Passage, Standing
 from proxycouncil.retrieval.plan import plan_ingest
 from proxycouncil.retrieval.readers import read_document
 from proxycouncil.retrieval.search import Asked, Index, Mode, ask
 from proxycouncil.retrieval.sentences import sentence_texts
 from proxycouncil.retrieval.slate import (
-    DEFINITION,
     PASSAGES_READ,
     Form,
     Order,
     arrange,
     best_sentences,
-    defines,
     sentences_of,
     telling,
     whole_passages,
     within_budget,
+    words_said,
 )
 from proxycouncil.retrieval.store import Store, is_url
 
@@ -219,11 +217,7 @@ class Library(Closing):
     def sentences(self, question: str, passages: Sequence[Passage], *, limit: int) -> list[Excerpt]:
         """The best sentences of these passages, best first: by meaning, by rare words, by their passage."""
         asked, found = self._ask(question), telling(sentences_of(passages), question)
-        words = asked.index.lexical.rarities(question)
-        said = [
-            share_said(words, f"{one.passage.title} {one.text}") + DEFINITION * defines(one, question)
-            for one in found
-        ]
+        said = words_said(found, asked.index.lexical.rarities(question))
         return best_sentences(found, self._cosines(asked, [one.text for one in found]), limit, said=said)
 
     def affinities(self, question: str) -> dict[str, Affinity]:

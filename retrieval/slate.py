@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Literal, TypeAlias
 
-from proxycouncil.retrieval.lexical import tokens
+from proxycouncil.retrieval.lexical import share_said, tokens
 from proxycouncil.retrieval.passage import Excerpt, Passage
 from proxycouncil.retrieval.sentences import sentence_spans
 
@@ -28,7 +28,7 @@ RANK_WEIGHT = 4.5
 WORDS_WEIGHT = 0.3
 """The share of the question's words that a sentence says, beside its cosine."""
 DEFINITION = 1.0
-"""What a sentence that defines what is asked for says, beside that share."""
+"""What a sentence that defines what is asked for says beside that share."""
 
 _ASKING = frozenset("define definition describe explain mean meaning means meant say tell whats".split())
 """Words of a question that asks what something is."""
@@ -62,14 +62,30 @@ def telling(sentences: Sequence[Excerpt], question: str) -> list[Excerpt]:
 
 
 def nearness(*, cosine: float, said: float, fused: float) -> float:
-    """How near a text is to the question: in meaning, by the share of its words (`said`), by its passage."""
+    """How near a text is to the question: by its meaning, by its words (`said`), by its passage's rank."""
     return cosine + WORDS_WEIGHT * said + RANK_WEIGHT * fused
 
 
-def defines(sentence: Excerpt, question: str) -> bool:
-    """Whether it says what its passage's title is, and nothing else is asked for."""
-    title, asked = tokens(sentence.passage.title), set(tokens(question)) - _ASKING
-    return bool(asked) and asked.issubset(title) and tokens(sentence.text)[: len(title)] == title
+def words_said(sentences: Sequence[Excerpt], rarities: Mapping[str, float]) -> list[float]:
+    """How near each sentence is by its words: the share of the question's that it and its title say.
+
+    Where a question asks for nothing but what the title is, a sentence that begins with it says
+    `DEFINITION` more.
+
+    Args:
+        sentences: of passages that were found.
+        rarities: the question's words, and what each weighs.
+    """
+    asked = rarities.keys() - _ASKING
+    return [
+        share_said(rarities, f"{one.passage.title} {one.text}") + DEFINITION * _defines(one, asked)
+        for one in sentences
+    ]
+
+
+def _defines(sentence: Excerpt, asked: Set[str]) -> bool:
+    title = tokens(sentence.passage.title)
+    return bool(asked) and asked <= set(title) and tokens(sentence.text)[: len(title)] == title
 
 
 def best_sentences(
@@ -77,7 +93,7 @@ def best_sentences(
 ) -> list[Excerpt]:
     """The sentences nearest to the question, those of higher passages favoured; best first.
 
-    `said`: how near each is by its words, in [0, 1] and more, where that is to count.
+    `said`: how near each is by its words (`words_said`), where that is to count.
     """
     shares = said if said is not None else [0.0] * len(sentences)
     scored = [

@@ -1,6 +1,7 @@
 """Pure parts: reading, splitting, sentences, words, fusion, slates."""
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,7 +16,14 @@ from proxycouncil.retrieval.lexical import LexicalIndex, share_said, tokens
 from proxycouncil.retrieval.passage import Excerpt, Passage
 from proxycouncil.retrieval.readers import decode, read_document
 from proxycouncil.retrieval.sentences import sentence_spans, sentence_texts
-from proxycouncil.retrieval.slate import arrange, best_sentences, sentences_of, telling, within_budget
+from proxycouncil.retrieval.slate import (
+    arrange,
+    best_sentences,
+    sentences_of,
+    telling,
+    within_budget,
+    words_said,
+)
 from proxycouncil.retrieval.splitting import PASSAGE_CHARACTERS, split_document
 
 
@@ -265,6 +273,20 @@ def test_of_sentences_as_near_the_one_in_the_question_s_words_is_first() -> None
     near = sentences_of([passage("A.", identity="a"), passage("B.", identity="b")])
     assert texts(best_sentences(near, [0.5, 0.5], 2, said=[0.1, 0.9])) == "B.A."
     assert texts(best_sentences(near, [0.9, 0.5], 2, said=[0.1, 0.9])) == "A.B."
+
+
+def test_what_a_thing_is_is_said_first_where_nothing_else_is_asked() -> None:
+    told = passage("Bail has a long history. Bail is money. It buys time.")
+    found = sentences_of([replace(told, title="Bail")])
+
+    def first(question: str) -> str:
+        said = words_said(found, dict.fromkeys(tokens(question), 1.0))
+        return best_sentences(found, [0.5, 0.4, 0.6], 1, said=said)[0].text
+
+    assert first("What is bail?") == "Bail has a long history."
+    assert first("explain bail") == first("whats the meaning of bail") == first("What is bail?")
+    assert first("What does bail buy?") == "It buys time."
+    assert first("What is it?") == "It buys time."
 
 
 def test_a_budget_drops_the_lowest_ranked() -> None:
