@@ -2,8 +2,9 @@
 
 On the test part of the questions, over all six domains together: how often the right entry is among the first
 1, 3 and 5 passages for each way of searching (with and without sentence vectors), and how often an accepted
-answer stands in a slate of 1 to 8 sentences. And what a question costs once models are loaded: affinities, a
-shared slate and three of one domain each.
+answer stands in a slate of 1 to 8 sentences, as they are ranked and by meaning alone, also for questions in
+other words. And what a question costs once models are loaded: affinities, a shared slate and three of one
+domain each.
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ from pathlib import Path
 
 from proxycouncil.council.starter import DIRECTORY, open_library
 from proxycouncil.eval.metrics import auroc
+from proxycouncil.eval.rewording import Reworded
 from proxycouncil.eval.splits import Question, load_out_of_scope, load_questions
 from proxycouncil.retrieval.library import Library
 from proxycouncil.retrieval.search import Mode
+from proxycouncil.retrieval.slate import PASSAGES_READ, best_sentences, sentences_of, telling
 
 DEPTHS = (1, 3, 5)
 MODES: tuple[Mode, ...] = ("dense", "bm25", "hybrid")
@@ -51,6 +54,10 @@ def measure(questions: Sequence[Question]) -> Figures:
         without = [passage_ranks(bare, question) for question in questions]
         ranks = [passage_ranks(library, question) for question in questions]
         answers = [answer_ranks(library, question) for question in questions]
+        by_meaning = [answer_rank_by_meaning(library, question) for question in questions]
+        reworded = Reworded.load(DIRECTORY / "questions").in_other_words.inside
+        in_other_words = [answer_ranks(library, question)[0] for question in reworded]
+        so_by_meaning = [answer_rank_by_meaning(library, question) for question in reworded]
         scope = scope_auroc(library, questions, load_out_of_scope(DIRECTORY / "questions"))
     return {
         "recall: dense, passage vectors alone": _shares([rank["dense"] for rank in without], DEPTHS),
@@ -59,6 +66,9 @@ def measure(questions: Sequence[Question]) -> Figures:
         "recall: BM25": _shares([rank["bm25"] for rank in ranks], DEPTHS),
         "recall: hybrid, sentence vectors too": _shares([rank["hybrid"] for rank in ranks], DEPTHS),
         "accepted answer among sentences": _shares([first for first, _ in answers], SENTENCES),
+        "… ranked by meaning alone": _shares(by_meaning, SENTENCES),
+        "… to questions in other words": _shares(in_other_words, SENTENCES),
+        "… to those, ranked by meaning alone": _shares(so_by_meaning, SENTENCES),
         "words in so many sentences": {
             str(count): statistics.mean(sum(words[:count]) for _, words in answers) for count in SENTENCES
         },
@@ -95,6 +105,15 @@ def answer_ranks(library: Library, question: Question) -> tuple[int | None, list
     """Which sentence of the slate holds an accepted string first, and how many words each has."""
     slate = library.slate(question.text, limit=max(SENTENCES))
     return _first(holds_answer(e.text, question) for e in slate), [len(e.text.split()) for e in slate]
+
+
+def answer_rank_by_meaning(library: Library, question: Question) -> int | None:
+    """The same where sentences are ranked by cosine and by their passage, whatever words they say."""
+    read = library.search(question.text, limit=PASSAGES_READ)
+    found = telling(sentences_of(read), question.text)
+    asked, *told = library.encode([question.text, *(one.text for one in found)])
+    cosines = [sum(a * b for a, b in zip(asked, one, strict=True)) for one in told]
+    return _first(holds_answer(e.text, question) for e in best_sentences(found, cosines, max(SENTENCES)))
 
 
 def seconds(library: Library, questions: Sequence[Question]) -> dict[str, float]:

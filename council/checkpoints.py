@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -69,7 +70,7 @@ async def _in_memory() -> AsyncIterator[BaseCheckpointSaver[str]]:
 async def _sqlite(file: Path) -> AsyncIterator[BaseCheckpointSaver[str]]:
     from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
-    file.parent.mkdir(parents=True, exist_ok=True)
+    await asyncio.to_thread(_check, file, "can't keep conversations", "council.checkpoints")
     async with AsyncSqliteSaver.from_conn_string(str(file)) as saver:
         yield saver
 
@@ -80,16 +81,34 @@ async def _sqlite_store(file: Path) -> AsyncIterator[BaseStore]:
 
     from langgraph.store.sqlite.aio import AsyncSqliteStore
 
+    fault, setting = "can't keep what is remembered", "memory.store"
+    await asyncio.to_thread(_check, file, fault, setting)
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
         async with AsyncSqliteStore.from_conn_string(str(file)) as store:
             await store.setup()
             yield store
-    except (OSError, sqlite3.OperationalError) as error:
-        raise ConfigError(
-            f"{file} can't keep what is remembered: {error}",
-            hint="free space, mend its rights, or memory.store",
-        ) from error
+    except sqlite3.OperationalError as error:
+        raise _unusable(file, fault, setting, error) from error
+
+
+def _check(file: Path, fault: str, setting: str) -> None:
+    """Open and read the database once, plainly.
+
+    Where that fails in aiosqlite it leaves a thread behind that answers to an event loop which may be closed.
+    """
+    import sqlite3
+    from contextlib import closing
+
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with closing(sqlite3.connect(file)) as database:
+            database.execute("PRAGMA schema_version")
+    except (OSError, sqlite3.DatabaseError) as error:
+        raise _unusable(file, fault, setting, error) from error
+
+
+def _unusable(file: Path, fault: str, setting: str, error: Exception) -> ConfigError:
+    return ConfigError(f"{file} {fault}: {error}", hint=f"free space, mend its rights, or {setting}")
 
 
 @asynccontextmanager

@@ -125,6 +125,14 @@ def test_conversations_outlive_the_process_in_sqlite(tmp_path: Path):
         assert len(council.history("one")) == 1
 
 
+def test_a_file_that_can_not_keep_conversations_is_named(tmp_path: Path):
+    with council_of(checkpoints=f"sqlite:///{tmp_path}") as council:
+        with pytest.raises(ConfigError, match="can't keep conversations") as caught:
+            council.ask(QUESTION, thread="one")
+        assert "council.checkpoints" in caught.value.hint
+        assert not [one for one in threading.enumerate() if "_connection_worker" in one.name]
+
+
 @pytest.mark.parametrize("given_up_after", [0.0, 0.05, 0.15])
 async def test_a_question_given_up_while_its_database_opens_leaves_nothing_half_open(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given_up_after: float

@@ -1,6 +1,7 @@
 """Long-term memory: off by default, one user's alone, in any of LangGraph's stores, also somebody else's."""
 
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypedDict
@@ -191,8 +192,9 @@ def test_the_command_reads_a_users_memory(tmp_path, capsys):
 
 def test_a_file_that_can_not_be_a_database_is_refused(tmp_path):
     (tmp_path / "folder").mkdir()
-    with (
-        council_with(f"sqlite:///{tmp_path / 'folder'}") as council,
-        pytest.raises(ConfigError, match="folder"),
-    ):
-        council.memories.add("ada", FACT)
+    (tmp_path / "text.md").write_text("A text of more than a hundred bytes is no database. " * 3)
+    for name in ("folder", "text.md"):
+        with council_with(f"sqlite:///{tmp_path / name}") as council:
+            with pytest.raises(ConfigError, match=name):
+                council.memories.add("ada", FACT)
+            assert not [one for one in threading.enumerate() if "_connection_worker" in one.name]
