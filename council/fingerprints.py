@@ -27,6 +27,10 @@ _SETTINGS = (
 )
 _READING = ("slate", "excerpts", "budget_tokens", "order")
 
+ANSWERING = 2
+"""How this package ranks what is read and binds what is said: raised where a change of it makes councils
+answer otherwise under the same settings, so that what was fitted before is called stale."""
+
 
 def fingerprints(
     config: CouncilConfig, searcher: Searcher, *, alphas: Mapping[str, float], own_engine: bool
@@ -78,6 +82,7 @@ def _settings(config: CouncilConfig) -> list[str]:
         reading.append(f"locale={config.council.locale} {locales}")
     if config.vote != type(config.vote)():
         reading.append(str(config.vote))
+    reading.append(f"answering={ANSWERING}")
     return [*council, *reading, f"entailment={Path(config.council.entailment or '').name}"]
 
 

@@ -10,6 +10,7 @@ import pytest
 from councils import council_of
 from second_looks import QUESTION, RIGHT, ScoringGenerator, context_of
 
+from proxycouncil.council import fingerprints
 from proxycouncil.council.config import CouncilConfig
 from proxycouncil.council.fingerprints import settings_fingerprint
 from proxycouncil.council.measure import Bench
@@ -29,6 +30,14 @@ def test_settings_left_alone_keep_the_fingerprint_of_a_calibration():
     assert settings_fingerprint(_config(cross_scoring=False, signals=[])) == plain
     others = [_config(cross_scoring=True), _config(signals=["p_true"]), _config(reconsider_below=0.2)]
     assert len({plain, *(settings_fingerprint(one) for one in others)}) == 4
+
+
+def test_what_was_fitted_before_the_package_answered_otherwise_is_stale(monkeypatch: pytest.MonkeyPatch):
+    before = settings_fingerprint(_config())
+    monkeypatch.setattr(fingerprints, "ANSWERING", fingerprints.ANSWERING + 1)
+    assert fingerprints.changed({"fingerprints": {"settings": before}}, {"settings": before}) == ()
+    now = {"settings": settings_fingerprint(_config())}
+    assert fingerprints.changed({"fingerprints": {"settings": before}}, now) == ("settings",)
 
 
 @pytest.mark.parametrize("vote", [{"signals": ["p_false"]}, {"reconsider_below": 2.0}, {"cross_score": True}])
