@@ -14,7 +14,7 @@ from functools import lru_cache, partial
 from typing import Literal, TypeAlias
 
 from proxycouncil.errors import UsageError
-from proxycouncil.graphs.asked import AUXILIARIES, Asked, asked
+from proxycouncil.graphs.asked import Asked, asked
 from proxycouncil.graphs.content import EMPTY, Content, content, items
 from proxycouncil.graphs.dates import Date, DateSpan, dates
 from proxycouncil.graphs.listing import Listing
@@ -24,6 +24,7 @@ from proxycouncil.graphs.reticence import is_refusal, only_refuses, unhedged
 from proxycouncil.graphs.structured import canonical_json, fields
 from proxycouncil.graphs.units import Unit
 from proxycouncil.graphs.wording import Token, fold_tidied, stem, tidy, tokens
+from proxycouncil.specialists.yes_or_no import AUXILIARIES
 
 __all__ = ["HEDGED", "NOTHING", "Canonical", "Kind", "canonical", "is_refusal", "parse_confidence"]
 

@@ -8,11 +8,8 @@ from functools import lru_cache
 
 from proxycouncil.graphs.units import Unit, unit_of
 from proxycouncil.graphs.wording import DENYING, Token, stem, tidy, tokens
+from proxycouncil.specialists.yes_or_no import AUXILIARIES, POLITE
 
-AUXILIARIES = frozenset(
-    "is are was were am be been being do does did has have had can could may might must shall should will "
-    "would".split()
-)
 _LAST_SENTENCE = re.compile(r"[^.?!]+[.?!]*\s*$")
 _ORDER = re.compile(
     r"\b(?:order(?:ed)?|sequence|rank(?:ing|ed)?|chronological|ascending|descending|stages?|steps?|phases?|series"
@@ -28,12 +25,7 @@ _ACCOUNT = re.compile(
     r"thick|wide|dense|hot|cold)\b|.*\bcall(?:ed)?\b))",
     re.IGNORECASE,
 )
-_POLITE = re.compile(
-    r"^\w+ you (?:please |maybe )?(?:know|tell|say|explain|describe|name|give|show|remind)\b"
-    r"(?!.*\b(?:if|whether)\b)",
-    re.IGNORECASE,
-)
-"""Asks what follows, not whether one could say it."""
+_POLITE = re.compile(rf"^\w+ {POLITE}", re.IGNORECASE)
 _CONDITION = re.compile(r"^(?:if|when|in|under|with)\b[^,]*,\s*", re.IGNORECASE)
 """Stands before the question itself."""
 _AGE = re.compile(r"\bhow old\b|\bat what age\b", re.IGNORECASE)

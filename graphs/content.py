@@ -9,10 +9,11 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from proxycouncil.graphs.asked import AUXILIARIES, Asked
+from proxycouncil.graphs.asked import Asked
 from proxycouncil.graphs.clause import Clause
 from proxycouncil.graphs.listing import Listing, listing
 from proxycouncil.graphs.wording import Token, stem
+from proxycouncil.specialists.yes_or_no import AUXILIARIES
 
 NEGATIONS = frozenset(
     "no not never none nobody nothing neither nor without cannot hardly n't nowhere no-one lack lacks lacked "

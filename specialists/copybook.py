@@ -25,6 +25,7 @@ from proxycouncil.specialists.cases import REFUSAL
 from proxycouncil.specialists.encoding import TextEncoder, clean
 from proxycouncil.specialists.prompts import PromptFormat
 from proxycouncil.specialists.request import Snippet
+from proxycouncil.specialists.yes_or_no import may_be_yes_or_no
 
 OPENINGS = ("Yes.", "Yes,", "No.", "No,")
 """May stand before a span where they can answer; those with a full stop may also be all of a reply."""
@@ -43,15 +44,6 @@ _HOLLOW = frozenset(
     "these this those to was were which with".split()
 )
 """Words that say nothing by themselves; the s is that of a possessive."""
-_POLAR = re.compile(
-    r"(?:^|[.,:;?!–—]\s*)(?:(?:and|but|so|or|then)\s+)?"
-    r"(?:is|are|was|were|am|be|do|does|did|has|have|had|can|could|may|might|must|shall|should|will|would)"
-    r"(?:n['’]?t)?\b(?! you (?:please )?(?:know|tell|say|explain|describe|name|give|show|remind)\b"
-    r"(?!.*\b(?:if|whether)\b))"
-    r"|\btrue or false\b|\b(?:true|false|right|correct)\W*$",
-    re.IGNORECASE,
-)
-"""A clause that begins with its verb, or asks whether something is right: *Yes* answers no "Whom did …?"."""
 _OFFERS = re.compile(r"\b(?:or|between|which of|one of)\b", re.IGNORECASE)
 
 _UNBROKEN = re.compile(
@@ -129,7 +121,7 @@ def open_copybook(
     `form` is how the model is asked whose tokens are written, `end_ids` are what ends its texts.
     """
     asked = None if not question or _OFFERS.search(question) else _words(question)
-    sheet = _Sheet(form, asked, polar=not question or _POLAR.search(question) is not None)
+    sheet = _Sheet(form, asked, polar=not question or may_be_yes_or_no(question))
     for snippet in snippets:
         sheet.write(clean(snippet.title))
         sheet.write(clean(snippet.text))

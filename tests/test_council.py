@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import aiosqlite
 import pytest
 from fakes import FakeGenerator, FakeSearcher, Script
 
@@ -125,12 +126,14 @@ def test_conversations_outlive_the_process_in_sqlite(tmp_path: Path):
         assert len(council.history("one")) == 1
 
 
-def test_a_file_that_can_not_keep_conversations_is_named(tmp_path: Path):
+def test_a_file_that_can_not_keep_conversations_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    asked: list[Any] = []
+    monkeypatch.setattr(aiosqlite, "connect", asked.append)
     with council_of(checkpoints=f"sqlite:///{tmp_path}") as council:
         with pytest.raises(ConfigError, match="can't keep conversations") as caught:
             council.ask(QUESTION, thread="one")
         assert "council.checkpoints" in caught.value.hint
-        assert not [one for one in threading.enumerate() if "_connection_worker" in one.name]
+    assert not asked
 
 
 @pytest.mark.parametrize("given_up_after", [0.0, 0.05, 0.15])

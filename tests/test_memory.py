@@ -1,11 +1,11 @@
 """Long-term memory: off by default, one user's alone, in any of LangGraph's stores, also somebody else's."""
 
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypedDict
 
+import aiosqlite
 import pytest
 from councils import council_of
 from fakes import REFUSAL
@@ -190,11 +190,16 @@ def test_the_command_reads_a_users_memory(tmp_path, capsys):
     assert "[memory]" in capsys.readouterr().err
 
 
-def test_a_file_that_can_not_be_a_database_is_refused(tmp_path):
+def test_a_file_that_can_not_be_a_database_is_refused(tmp_path, monkeypatch: pytest.MonkeyPatch):
+    """… before aiosqlite is asked, which leaves a thread behind where it can't open one."""
+    asked: list[Any] = []
+    monkeypatch.setattr(aiosqlite, "connect", asked.append)
     (tmp_path / "folder").mkdir()
     (tmp_path / "text.md").write_text("A text of more than a hundred bytes is no database. " * 3)
     for name in ("folder", "text.md"):
-        with council_with(f"sqlite:///{tmp_path / name}") as council:
-            with pytest.raises(ConfigError, match=name):
-                council.memories.add("ada", FACT)
-            assert not [one for one in threading.enumerate() if "_connection_worker" in one.name]
+        with (
+            council_with(f"sqlite:///{tmp_path / name}") as council,
+            pytest.raises(ConfigError, match=name),
+        ):
+            council.memories.add("ada", FACT)
+    assert not asked
